@@ -1,0 +1,1 @@
+//! Experiment documents, run folders, provenance and reports.

@@ -1,0 +1,1 @@
+//! Dataset manifests, their fetching, and seeded generators.

@@ -1,5 +1,14 @@
 //! Volumes and images: the arrays the engines work on, and the files they come from and go to.
 
+pub mod error;
+pub mod input;
+pub mod output;
+pub mod raw;
+pub mod scalar;
 pub mod volume;
 
+pub use error::{ReadError, Warning, WriteError};
+pub use output::write_atomically;
+pub use raw::{Format, Header, RawImage, Samples};
+pub use scalar::{ByteOrder, Encoding, ScalarType, Scale};
 pub use volume::{Image, Volume};

@@ -61,6 +61,9 @@ pub enum DrrError {
     /// Fewer than two samples per ray.
     #[error("trilinear marching with {0} samples is not accepted: at least 2 are needed")]
     TooFewSamples(usize),
+    /// A fixed span that is empty or not finite.
+    #[error("a trilinear span of {0:?} is not accepted: two finite numbers are needed, the first the smaller")]
+    BadSpan([f64; 2]),
 }
 
 /// A volume prepared for rendering: linear attenuation in 1/mm on its grid.
@@ -82,6 +85,11 @@ impl Renderer {
             && samples < 2
         {
             return Err(DrrError::TooFewSamples(samples));
+        }
+        if let Projector::Trilinear { span: Span::Fixed([a0, a1]), .. } = settings.projector
+            && !(a0.is_finite() && a1.is_finite() && a0 < a1)
+        {
+            return Err(DrrError::BadSpan([a0, a1]));
         }
         Ok(Self { volume, settings })
     }
@@ -166,7 +174,12 @@ impl Renderer {
             .map(|p| {
                 let (start, end) = view.ray((p / view.cols()) as f64, (p % view.cols()) as f64);
                 let (s, e) = (frame.index(&start), frame.index(&end));
-                let sample = reference::siddon(&field, &s, &e, self.settings.clip);
+                let clip = self.settings.clip;
+                let sample = match self.settings.projector {
+                    Projector::Siddon => reference::siddon(&field, &s, &e, clip),
+                    Projector::Joseph => reference::joseph(&field, &s, &e, clip),
+                    Projector::Trilinear { samples, span } => reference::trilinear(&field, &s, &e, samples, span, clip),
+                };
                 result(&frame, &start, &end, &sample)
             })
             .collect()

@@ -1,29 +1,8 @@
-//! Plain projectors in double precision, one ray at a time. They read like their papers and are what the fast
-//! forms are compared with.
+//! Exact line integrals through a piecewise-constant volume.
 
+use super::Field;
 use crate::jacobian::RaySample;
 use regiscope_geometry::Point;
-
-/// A volume as the plain projectors see it: x-fastest values and their extents.
-#[derive(Clone, Copy, Debug)]
-pub struct Field<'a> {
-    /// Values, x-fastest.
-    pub data: &'a [f32],
-    /// Extents `[x, y, z]`.
-    pub shape: [usize; 3],
-}
-
-impl Field<'_> {
-    /// Value of a voxel, zero outside.
-    pub fn at(&self, index: [i64; 3]) -> f64 {
-        let inside = (0..3).all(|a| index[a] >= 0 && (index[a] as usize) < self.shape[a]);
-        if !inside {
-            return 0.0;
-        }
-        let [i, j, k] = index.map(|v| v as usize);
-        f64::from(self.data[i + self.shape[0] * (j + self.shape[1] * k)])
-    }
-}
 
 /// Exact integral of the piecewise-constant volume along a ray.
 ///
@@ -34,10 +13,21 @@ impl Field<'_> {
 /// The derivative is exact wherever it exists: each plane crossing `α_k = (p_k − s_a) / d_a` between values `v₋`
 /// and `v₊` moves with the ends, so `∂mean/∂s_a = Σ (v₋ − v₊)(α_k − 1)/d_a` and `∂mean/∂e_a = −Σ (v₋ − v₊) α_k/d_a`.
 pub fn siddon(field: &Field, start: &Point, end: &Point, clip: bool) -> RaySample {
+    siddon_of(field.shape, |index| field.at(index), start, end, clip)
+}
+
+/// As [`siddon`], of a volume of the given extents whose voxels are `value` (zero outside).
+pub fn siddon_of(
+    shape: [usize; 3],
+    value_at: impl Fn([i64; 3]) -> f64,
+    start: &Point,
+    end: &Point,
+    clip: bool,
+) -> RaySample {
     let d = end - start;
     let mut crossings: Vec<(f64, usize)> = Vec::new();
     for a in (0..3).filter(|&a| d[a] != 0.0) {
-        crossings.extend((0..=field.shape[a]).map(|p| ((p as f64 - 0.5 - start[a]) / d[a], a)));
+        crossings.extend((0..=shape[a]).map(|p| ((p as f64 - 0.5 - start[a]) / d[a], a)));
     }
     crossings.retain(|(alpha, _)| !clip || (0.0..=1.0).contains(alpha));
     crossings.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -45,7 +35,7 @@ pub fn siddon(field: &Field, start: &Point, end: &Point, clip: bool) -> RaySampl
     // Values between crossings; the two outermost intervals are open ended and lie outside, unless clipped.
     let value_between = |from: f64, to: f64| {
         let middle = start + d * (0.5 * (from + to));
-        field.at([0, 1, 2].map(|a| (middle[a] + 0.5).floor() as i64))
+        value_at([0, 1, 2].map(|a| (middle[a] + 0.5).floor() as i64))
     };
     let first = crossings.first().map_or(0.0, |c| c.0);
     let last = crossings.last().map_or(1.0, |c| c.0);

@@ -80,10 +80,16 @@ impl Input {
         self.compressed
     }
 
-    /// The bytes that come next without taking them: at least one unless the stream has ended, usually many.
-    pub fn peek(&mut self) -> Result<&[u8], ReadError> {
-        let path = &self.path;
-        self.reader.fill_buf().map_err(|e| broken(path, e))
+    /// The next bytes, as many as there are up to `most`, without taking them.
+    pub fn look_ahead(&mut self, most: usize) -> Result<Vec<u8>, ReadError> {
+        let limit = self.limit;
+        let mut start = vec![0; most];
+        let found = self.fill(&mut start)?;
+        start.truncate(found);
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(io::Cursor::new(start.clone()).chain(rest));
+        self.limit = limit;
+        Ok(start)
     }
 
     /// Refuses a declared number of bytes that the file cannot hold.
@@ -146,18 +152,13 @@ impl Input {
     /// Passes over `bytes` bytes.
     pub fn skip(&mut self, bytes: u64) -> Result<(), ReadError> {
         self.require(bytes)?;
-        let skipped = self.drain(bytes)?;
+        let skipped =
+            io::copy(&mut (&mut self.reader).take(bytes), &mut io::sink()).map_err(|e| broken(&self.path, e))?;
+        self.limit = self.limit.saturating_sub(skipped);
         if skipped < bytes {
             return Err(ReadError::Truncated { path: self.path.clone(), needed: bytes, found: skipped });
         }
         Ok(())
-    }
-
-    /// Takes up to `most` bytes and forgets them; returns their number.
-    fn drain(&mut self, most: u64) -> Result<u64, ReadError> {
-        let taken = io::copy(&mut (&mut self.reader).take(most), &mut io::sink()).map_err(|e| broken(&self.path, e))?;
-        self.limit = self.limit.saturating_sub(taken);
-        Ok(taken)
     }
 
     /// Reads to the end, which verifies checksums. Bytes after the data are reported in a warning; so many that

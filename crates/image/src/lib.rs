@@ -2,13 +2,16 @@
 
 pub mod error;
 pub mod input;
+pub mod nifti;
 pub mod output;
 pub mod raw;
+pub mod read;
 pub mod scalar;
 pub mod volume;
 
 pub use error::{ReadError, Warning, WriteError};
 pub use output::write_atomically;
 pub use raw::{Format, Header, RawImage, Samples};
+pub use read::{Loaded, Opened, read_header, read_image, read_labels, read_volume};
 pub use scalar::{ByteOrder, Encoding, ScalarType, Scale};
 pub use volume::{Image, Volume};

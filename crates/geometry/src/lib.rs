@@ -7,10 +7,15 @@
 //! named `target_from_source`, so a product reads as a chain: `a_from_c = a_from_b * b_from_c`.
 //! A twist is `[ρ; φ]`: translation part (mm) first, rotation part (rad) second.
 
+pub mod camera_file;
+pub mod carm;
+pub mod file;
 pub mod grid;
+mod json;
 pub mod se3;
 pub mod view;
 
+pub use carm::{Beam, CArm, CArmError, Positioner};
 pub use grid::{Grid, GridError};
 pub use nalgebra;
 pub use view::{Source, View, ViewError};

@@ -1,1 +1,23 @@
 //! Experiment documents, run folders, provenance and reports.
+//!
+//! One flow: TOML text → [`Document`] (typed form: types and ranges) → [`check()`] → [`Experiment`] (checked form:
+//! defaults resolved, tables fit together, rad) → [`run()`] → a folder with results and a report.
+
+mod check;
+mod clock;
+pub mod document;
+mod estimate;
+mod experiment;
+mod provenance;
+mod run;
+
+pub use check::{Places, check};
+pub use clock::{Clock, SystemClock};
+pub use document::{Document, DocumentErrors, json_schema};
+pub use estimate::Estimate;
+pub use experiment::{
+    AttenuationModel, Experiment, LandscapeScheme, Registration, Simulation, StartScheme, Task, ViewGeometry,
+    ViewSource, VolumeSource,
+};
+pub use provenance::{Hardware, Provenance};
+pub use run::{Outcome, Progress, RunError, RunOptions, Status, run};

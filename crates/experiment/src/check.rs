@@ -1,0 +1,378 @@
+//! From the typed form of a document to its checked form.
+
+use crate::document::register as typed;
+use crate::document::tables::{AttenuationChange, ViewTable};
+use crate::document::{Document, DocumentError, DocumentErrors};
+use crate::experiment::*;
+use regiscope_geometry::Twist;
+use std::path::PathBuf;
+
+/// Where the files that a document names are looked for.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Folder that relative file names start from: the document's own.
+    pub base_dir: PathBuf,
+    /// Folder of fetched datasets.
+    pub data_dir: PathBuf,
+}
+
+/// Checks how the tables of a document fit together and that the files it names are there. All mistakes are
+/// returned at once.
+pub fn check(document: &Document, places: &Places) -> Result<Experiment, DocumentErrors> {
+    let mut check = Check { document, places, errors: Vec::new(), warnings: Vec::new() };
+    let volume = check.volume();
+    let views = check.views();
+    let simulation = check.simulation();
+    let task = check.task();
+    check.labels(volume.as_ref());
+    check.attenuation(volume.as_ref());
+    let Check { errors, warnings, .. } = check;
+    match (volume, task) {
+        (Some(volume), Some(task)) if errors.is_empty() => {
+            let attenuation = &document.tables.attenuation;
+            let model = |change: &Option<AttenuationChange>| {
+                let change = change.clone().unwrap_or_default();
+                AttenuationModel {
+                    energy_kev: change.energy_kev.unwrap_or(attenuation.energy_kev),
+                    mapping: change.mapping.unwrap_or(attenuation.mapping),
+                }
+            };
+            Ok(Experiment {
+                tables: resolved(document, &views),
+                volume,
+                fixed_attenuation: model(&attenuation.fixed),
+                moving_attenuation: model(&attenuation.moving),
+                views,
+                simulation,
+                task,
+                warnings,
+            })
+        }
+        _ => Err(document.refuse(errors)),
+    }
+}
+
+/// The document with what `check` has filled in: names of views, and the tables that belong to the task.
+fn resolved(document: &Document, views: &[ViewSource]) -> crate::document::Tables {
+    let mut tables = document.tables.clone();
+    for (table, view) in tables.view.iter_mut().chain(&mut tables.views).zip(views) {
+        table.name = Some(view.name.clone());
+    }
+    if tables.register.is_some() {
+        tables.starts.get_or_insert_default();
+        tables.targets.get_or_insert_default();
+    }
+    tables
+}
+
+/// A check under way.
+struct Check<'a> {
+    document: &'a Document,
+    places: &'a Places,
+    errors: Vec<DocumentError>,
+    warnings: Vec<String>,
+}
+
+impl Check<'_> {
+    fn refuse(&mut self, path: &str, sentence: impl Into<String>) {
+        self.errors.push(DocumentError::new(self.document.place_of(path), sentence));
+    }
+
+    /// A file that the document names under a key; relative names start at the document.
+    fn file(&mut self, key: &str, name: &str) -> PathBuf {
+        let path = self.places.base_dir.join(name);
+        if !path.exists() {
+            self.refuse(key, format!("`{key}`: there is no file {}", path.display()));
+        }
+        path
+    }
+
+    fn volume(&mut self) -> Option<VolumeSource> {
+        let tables = &self.document.tables;
+        match (&tables.phantom, &tables.volume) {
+            (Some(phantom), None) => {
+                Some(VolumeSource::Phantom { patient: u64::from(phantom.patient), spacing_mm: phantom.spacing_mm })
+            }
+            (None, Some(volume)) => match (&volume.file, &volume.dataset) {
+                (Some(file), None) => {
+                    let path = self.file("volume.file", file);
+                    let labels = volume.labels.as_ref().map(|l| self.file("volume.labels", l));
+                    Some(VolumeSource::File { path, labels, units: volume.units })
+                }
+                (None, Some(dataset)) => self.dataset(dataset),
+                (Some(_), Some(_)) => {
+                    self.refuse("volume.dataset", "[volume] has both `file` and `dataset`; one of them is accepted");
+                    None
+                }
+                (None, None) => {
+                    self.refuse("volume", "[volume] needs `file` or `dataset`");
+                    None
+                }
+            },
+            (Some(_), Some(_)) => {
+                self.refuse("volume", "the document has both [phantom] and [volume]; one of them is accepted");
+                None
+            }
+            (None, None) => {
+                self.refuse("", "no CT: the document needs a [phantom] or a [volume] table");
+                None
+            }
+        }
+    }
+
+    fn dataset(&mut self, name: &str) -> Option<VolumeSource> {
+        self.refuse("volume.dataset", format!("there is no dataset \"{name}\" in {}", self.places.data_dir.display()));
+        None
+    }
+
+    fn views(&mut self) -> Vec<ViewSource> {
+        let tables = &self.document.tables;
+        let listed: Vec<(String, &ViewTable)> = match (&tables.view, tables.views.is_empty()) {
+            (Some(view), true) => vec![("view".to_owned(), view)],
+            (None, false) => tables.views.iter().enumerate().map(|(n, v)| (format!("views.{n}"), v)).collect(),
+            (Some(_), false) => {
+                self.refuse("view", "the document has both [view] and [[views]]; one of them is accepted");
+                return Vec::new();
+            }
+            (None, true) => {
+                self.refuse("", "no geometry: the document needs a [view] table, or several [[views]]");
+                return Vec::new();
+            }
+        };
+        let real = listed.iter().filter(|(_, v)| v.image.is_some()).count();
+        if real != 0 && real != listed.len() {
+            self.refuse("views", "some views have an `image` and some have none; either all X-rays are real or none");
+        }
+        let mut views: Vec<ViewSource> = Vec::new();
+        for (n, (path, table)) in listed.iter().enumerate() {
+            let name = table.name.clone().unwrap_or_else(|| format!("view{}", n + 1));
+            if views.iter().any(|v| v.name == name) {
+                self.refuse(&format!("{path}.name"), format!("two views have the name \"{name}\""));
+            }
+            if !is_file_word(&name) {
+                let sentence =
+                    format!("the name \"{name}\" is not good for a file: 1 to 40 letters, digits, - and _ are");
+                self.refuse(&format!("{path}.name"), sentence);
+            }
+            let geometry = self.geometry(path, table);
+            let image = table.image.as_ref().map(|i| (self.file(&format!("{path}.image"), i), table.image_holds));
+            if image.is_none() && self.document.is_written(&format!("{path}.image_holds")) {
+                self.refuse(&format!("{path}.image_holds"), "`image_holds` needs an `image`");
+            }
+            views.push(ViewSource { name, geometry, image });
+        }
+        let pixels: u64 = listed.iter().map(|(_, v)| u64::from(v.rows) * u64::from(v.cols)).sum();
+        if pixels > MAX_PIXELS {
+            let sentence = format!("the views have {pixels} pixels together; at most {MAX_PIXELS} are accepted");
+            self.refuse(&listed[0].0, sentence);
+        }
+        views
+    }
+
+    fn geometry(&mut self, path: &str, table: &ViewTable) -> ViewGeometry {
+        if let Some(camera) = &table.camera {
+            for key in CARM_KEYS {
+                let key = format!("{path}.{key}");
+                if self.document.is_written(&key) {
+                    self.refuse(&key, format!("`{key}` stands beside `camera`, which gives the whole geometry"));
+                }
+            }
+            return ViewGeometry::Camera(self.file(&format!("{path}.camera"), camera));
+        }
+        if table.source_isocentre_mm >= table.source_detector_mm {
+            let sentence = format!(
+                "source_isocentre_mm = {} is not less than source_detector_mm = {}: the isocentre lies between source and detector",
+                table.source_isocentre_mm, table.source_detector_mm
+            );
+            self.refuse(&format!("{path}.source_isocentre_mm"), sentence);
+        }
+        ViewGeometry::CArm {
+            source_detector_mm: table.source_detector_mm,
+            source_isocentre_mm: table.source_isocentre_mm,
+            shape: [table.rows as usize, table.cols as usize],
+            pitch_mm: table.pitch_mm,
+            primary: table.primary_angle_deg.to_radians(),
+            secondary: table.secondary_angle_deg.to_radians(),
+            detector_rotation: table.detector_rotation_deg.to_radians(),
+            horizontal_flip: table.horizontal_flip,
+            beam: table.beam,
+            isocentre_mm: table.isocentre_mm,
+        }
+    }
+
+    fn simulation(&mut self) -> Simulation {
+        let tables = &self.document.tables;
+        let simulate = &tables.simulate;
+        if tables.view.iter().chain(&tables.views).any(|v| v.image.is_some()) && self.document.is_written("simulate") {
+            self.refuse("simulate", "[simulate] stands beside real X-rays (`image`); nothing is simulated");
+        }
+        let rotation = simulate.rotation_deg.map(f64::to_radians);
+        let [x, y, z] = simulate.translation_mm;
+        if rotation.iter().map(|r| r * r).sum::<f64>().sqrt() > std::f64::consts::PI {
+            self.refuse("simulate.rotation_deg", "`simulate.rotation_deg` turns by more than 180 degrees");
+        }
+        Simulation {
+            offset: Twist::new(x, y, z, rotation[0], rotation[1], rotation[2]),
+            photons: simulate.photons,
+            blur_mm: simulate.blur_mm,
+            collimation_mm: simulate.collimation_mm,
+            labels: simulate.labels.clone(),
+            projector: simulate.projector,
+        }
+    }
+
+    fn task(&mut self) -> Option<Task> {
+        let tables = &self.document.tables;
+        let registers = tables.register.is_some();
+        let belonging = [
+            ("starts", tables.starts.is_some()),
+            ("targets", tables.targets.is_some()),
+            ("landscape", tables.landscape.is_some()),
+            ("criteria", tables.criteria.is_some()),
+        ];
+        for (table, _) in belonging.iter().filter(|(_, there)| *there && !registers) {
+            self.refuse(table, format!("[{table}] belongs to [register], which is not there"));
+        }
+        match (&tables.render, &tables.register) {
+            (Some(_), None) => Some(Task::Render),
+            (None, Some(register)) => self.registration(register).map(|r| Task::Register(Box::new(r))),
+            (Some(_), Some(_)) => {
+                self.refuse("render", "the document has both [render] and [register]; one task is accepted");
+                None
+            }
+            (None, None) => {
+                self.refuse("", "no task: the document needs a [register] or a [render] table");
+                None
+            }
+        }
+    }
+
+    fn registration(&mut self, register: &typed::Register) -> Option<Registration> {
+        let tables = &self.document.tables;
+        let starts = tables.starts.clone().unwrap_or_default();
+        if register.per_label && register.labels.is_empty() {
+            self.refuse(
+                "register.per_label",
+                "`per_label` needs `labels`: the parts that are registered by themselves",
+            );
+        }
+        if let Some(search) = &register.search
+            && search.keep > search.samples
+        {
+            self.refuse("register.search.keep", "`register.search.keep` is more than `samples`");
+        }
+        self.options_that_do_nothing(register);
+        let real = tables.view.iter().chain(&tables.views).any(|v| v.image.is_some());
+        if !real && register.reference.is_some() {
+            self.refuse(
+                "register.reference",
+                "simulated X-rays have their true pose as reference; `reference` is for real ones",
+            );
+        }
+        let criteria = tables.criteria.clone();
+        if let Some(criteria) = &criteria {
+            if criteria.success_rate.or(criteria.median_mtre_mm).or(criteria.best_mtre_mm).is_none() {
+                self.refuse("criteria", "[criteria] needs `success_rate`, `median_mtre_mm` or `best_mtre_mm`");
+            }
+            if real && register.reference.is_none() {
+                self.refuse("criteria", "[criteria] is about errors; real X-rays need `register.reference` for that");
+            }
+        }
+        let reference = register.reference.as_ref().and_then(|f| self.transform("register.reference", f));
+        let centre = starts.centre.as_ref().and_then(|f| self.transform("starts.centre", f));
+        Some(Registration {
+            method: register.clone(),
+            labels: register.labels.clone(),
+            truncate_mm: register.truncate_mm,
+            per_label: register.per_label,
+            mode_within_mm: register.mode_within_mm,
+            reference,
+            starts: StartScheme {
+                count: starts.count as usize,
+                rotation: starts.rotation_deg.to_radians(),
+                translation_mm: starts.translation_mm,
+                centre,
+            },
+            targets: tables.targets.clone().unwrap_or_default().points,
+            landscape: tables.landscape.as_ref().map(|l| LandscapeScheme {
+                points: l.points as usize,
+                map_points: l.map_points as usize,
+                rotation: l.rotation_deg.to_radians(),
+                translation_mm: l.translation_mm,
+            }),
+            criteria,
+        })
+    }
+
+    /// Keys that were written but that the chosen similarity or optimiser does not read.
+    fn options_that_do_nothing(&mut self, register: &typed::Register) {
+        use typed::{Optimiser, Similarity};
+        let spread = matches!(register.optimiser, Optimiser::NelderMead | Optimiser::CmaEs);
+        for (key, used, by) in [
+            ("patch", register.similarity == Similarity::LocalNcc, "similarity = \"local-ncc\""),
+            ("sigma", register.similarity == Similarity::GradientNcc, "similarity = \"gradient-ncc\""),
+            ("bins", register.similarity == Similarity::MutualInformation, "similarity = \"mutual-information\""),
+            ("spread_mm", spread, "optimiser = \"nelder-mead\" or \"cma-es\""),
+        ] {
+            let path = format!("register.{key}");
+            if !used && self.document.is_written(&path) {
+                self.refuse(&path, format!("`{path}` does nothing here: it needs {by}"));
+            }
+        }
+    }
+
+    fn transform(&mut self, key: &str, name: &str) -> Option<regiscope_geometry::Rigid> {
+        let _path = self.file(key, name);
+        None
+    }
+
+    fn labels(&mut self, volume: Option<&VolumeSource>) {
+        let tables = &self.document.tables;
+        let has_labels = !matches!(volume, Some(VolumeSource::File { labels: None, .. }) | None);
+        let needs = [
+            ("simulate.labels", !tables.simulate.labels.is_empty()),
+            ("register.labels", tables.register.as_ref().is_some_and(|r| !r.labels.is_empty())),
+            ("targets.points", tables.targets.as_ref().is_some_and(|t| t.points == typed::TargetPoints::Labels)),
+        ];
+        for (key, _) in needs.iter().filter(|(_, needed)| *needed && !has_labels && volume.is_some()) {
+            self.refuse(key, format!("`{key}` needs labels: give `volume.labels`"));
+        }
+        if tables.targets.as_ref().is_some_and(|t| t.points == typed::TargetPoints::Landmarks)
+            && !matches!(volume, Some(VolumeSource::Phantom { .. }) | None)
+        {
+            self.refuse("targets.points", "only the [phantom] brings landmarks; use \"labels\", \"box\" or \"auto\"");
+        }
+    }
+
+    fn attenuation(&mut self, volume: Option<&VolumeSource>) {
+        let units = match volume {
+            Some(VolumeSource::File { units, .. }) => *units,
+            _ => return,
+        };
+        if units == crate::document::tables::Units::Attenuation && self.document.is_written("attenuation") {
+            self.refuse("attenuation", "[attenuation] maps Hounsfield units; the volume holds attenuation already");
+        }
+    }
+}
+
+/// Most pixels that all views may have together.
+const MAX_PIXELS: u64 = 1 << 26;
+
+/// Keys of a view that describe the C-arm.
+const CARM_KEYS: [&str; 11] = [
+    "source_detector_mm",
+    "source_isocentre_mm",
+    "rows",
+    "cols",
+    "pitch_mm",
+    "primary_angle_deg",
+    "secondary_angle_deg",
+    "detector_rotation_deg",
+    "horizontal_flip",
+    "beam",
+    "isocentre_mm",
+];
+
+fn is_file_word(name: &str) -> bool {
+    (1..=40).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}

@@ -1,0 +1,176 @@
+//! The checked form of a document: every default resolved, every range checked, angles in rad.
+
+use crate::document::Tables;
+use crate::document::register as typed;
+use crate::document::tables::{Beam, ImageHolds, Mapping, Units};
+use regiscope_geometry::{Rigid, Twist};
+use std::path::PathBuf;
+
+/// A checked experiment, ready to [`run`](crate::run()).
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// The document with its defaults filled in.
+    pub tables: Tables,
+    /// Where the CT comes from.
+    pub volume: VolumeSource,
+    /// HU mapping of the simulated X-ray.
+    pub fixed_attenuation: AttenuationModel,
+    /// HU mapping of the DRRs in the registration.
+    pub moving_attenuation: AttenuationModel,
+    /// The views; at least one.
+    pub views: Vec<ViewSource>,
+    /// How X-rays are simulated.
+    pub simulation: Simulation,
+    /// What is done.
+    pub task: Task,
+    /// What was accepted with doubt.
+    pub warnings: Vec<String>,
+}
+
+/// Where the CT comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VolumeSource {
+    /// The embedded phantom.
+    Phantom {
+        /// Seed of the anatomy.
+        patient: u64,
+        /// Edge of the cubic voxels, mm.
+        spacing_mm: f64,
+    },
+    /// Files that exist.
+    File {
+        /// The CT.
+        path: PathBuf,
+        /// Its labels.
+        labels: Option<PathBuf>,
+        /// What its voxels hold.
+        units: Units,
+    },
+}
+
+/// How Hounsfield units become linear attenuation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttenuationModel {
+    /// Photon energy, keV.
+    pub energy_kev: f64,
+    /// The shape of the mapping.
+    pub mapping: Mapping,
+}
+
+/// One view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewSource {
+    /// Its name, good for a file name and unlike the others.
+    pub name: String,
+    /// Its geometry.
+    pub geometry: ViewGeometry,
+    /// A real X-ray of it.
+    pub image: Option<(PathBuf, ImageHolds)>,
+}
+
+/// The geometry of a view; lengths mm, angles rad.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ViewGeometry {
+    /// A C-arm about an isocentre.
+    CArm {
+        /// Source to detector, mm.
+        source_detector_mm: f64,
+        /// Source to isocentre, mm, less than the former.
+        source_isocentre_mm: f64,
+        /// Rows and columns.
+        shape: [usize; 2],
+        /// Pixel pitch, mm.
+        pitch_mm: f64,
+        /// Positioner primary angle, rad.
+        primary: f64,
+        /// Positioner secondary angle, rad.
+        secondary: f64,
+        /// In-plane rotation, rad.
+        detector_rotation: f64,
+        /// Whether columns are stored right to left.
+        horizontal_flip: bool,
+        /// Cone or parallel rays.
+        beam: Beam,
+        /// Isocentre in the volume's LPS frame, mm; the middle of the volume if `None`.
+        isocentre_mm: Option<[f64; 3]>,
+    },
+    /// A camera file that exists.
+    Camera(PathBuf),
+}
+
+/// How X-rays are simulated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulation {
+    /// The true pose relative to the volume's own frame, about the isocentre (mm; rad).
+    pub offset: Twist,
+    /// Photons per pixel without an object; `None` is no noise.
+    pub photons: Option<f64>,
+    /// Standard deviation of the blur, mm on the detector.
+    pub blur_mm: f64,
+    /// Closed collimator, mm: left, right, top, bottom.
+    pub collimation_mm: [f64; 4],
+    /// Labels that the X-ray shows; empty shows all.
+    pub labels: Vec<u16>,
+    /// How line integrals are discretised.
+    pub projector: typed::Projector,
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// Render the views at the true pose.
+    Render,
+    /// Register the volume to the X-rays.
+    Register(Box<Registration>),
+}
+
+/// A checked registration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registration {
+    /// The method, its ranges checked.
+    pub method: typed::Register,
+    /// Labels that the DRRs show; empty shows all.
+    pub labels: Vec<u16>,
+    /// What is cut off the volume's inferior and superior ends, mm.
+    pub truncate_mm: [f64; 2],
+    /// Whether each label is registered by itself in the end.
+    pub per_label: bool,
+    /// Answers nearer than this are one mode, mm.
+    pub mode_within_mm: f64,
+    /// The reference pose of real X-rays.
+    pub reference: Option<Rigid>,
+    /// The starts.
+    pub starts: StartScheme,
+    /// Which points are targets.
+    pub targets: typed::TargetPoints,
+    /// The landscape, if asked for.
+    pub landscape: Option<LandscapeScheme>,
+    /// What must hold.
+    pub criteria: Option<typed::Criteria>,
+}
+
+/// How starts are drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartScheme {
+    /// How many.
+    pub count: usize,
+    /// Half-width of each rotation component, rad.
+    pub rotation: f64,
+    /// Half-width of each translation component, mm.
+    pub translation_mm: f64,
+    /// Centre of the offsets, if not the reference.
+    pub centre: Option<Rigid>,
+}
+
+/// Where the similarity is sampled around the reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LandscapeScheme {
+    /// Points of each curve.
+    pub points: usize,
+    /// Points along each side of the map.
+    pub map_points: usize,
+    /// Half-width, rad.
+    pub rotation: f64,
+    /// Half-width, mm.
+    pub translation_mm: f64,
+}

@@ -3,6 +3,7 @@
 pub mod error;
 pub mod input;
 pub mod nifti;
+pub mod npy;
 pub mod output;
 pub mod raw;
 pub mod read;

@@ -1,0 +1,149 @@
+//! The similarity of one level as a function of the pose.
+
+use crate::chart::Chart;
+use crate::options::Similarity;
+use crate::pyramid::PreparedLevel;
+use crate::similarity::{Compare, Quadratic, compare};
+use regiscope_drr::Renderer;
+use regiscope_geometry::nalgebra::Matrix6;
+use regiscope_geometry::{Point, Rigid, Twist, View};
+
+/// One view of one level: what is rendered, and what it is compared with.
+pub struct Part<'a> {
+    renderer: &'a Renderer,
+    view: &'a View,
+    compare: Box<dyn Compare>,
+    /// Added to what is rendered, at the compared pixels: parts of the scene that do not move.
+    background: Option<Vec<f32>>,
+}
+
+/// Mean similarity over the views of one level.
+pub struct Objective<'a> {
+    parts: Vec<Part<'a>>,
+    pivot: Point,
+    radius: f64,
+}
+
+/// A pose farther from the world origin than this (mm) is not rendered.
+const FARTHEST: f64 = 1e6;
+
+/// Whether a pose is made of finite, reasonable numbers.
+pub fn usable(pose: &Rigid) -> bool {
+    pose.rotation.coords.iter().all(|v| v.is_finite())
+        && pose.translation.vector.iter().all(|v| v.abs() <= FARTHEST)
+        && (pose.rotation.norm() - 1.0).abs() < 1e-6
+}
+
+impl<'a> Objective<'a> {
+    /// Prepares the comparison of all views of a level; `None` if a view has nothing to compare.
+    pub fn new(level: &'a PreparedLevel, pivot: Point, radius: f64, similarity: Similarity, seed: u64) -> Option<Self> {
+        let part = |(n, fixed): (usize, &'a crate::FixedImage)| {
+            let seed = seed.wrapping_add(n as u64);
+            let compare = compare(similarity, &fixed.image, fixed.mask.as_ref(), level.level.ray_fraction, seed)?;
+            Some(Part { renderer: &level.renderer, view: &fixed.view, compare, background: None })
+        };
+        let parts = level.views.iter().enumerate().map(part).collect::<Option<_>>()?;
+        Some(Self { parts, pivot, radius })
+    }
+
+    /// The same objective with another renderer and what it leaves out: `background` is called with each view and
+    /// its compared pixels.
+    pub fn with_background(
+        mut self,
+        renderer: &'a Renderer,
+        pivot: Point,
+        radius: f64,
+        background: impl Fn(&View, &[u32]) -> Vec<f32>,
+    ) -> Self {
+        for part in &mut self.parts {
+            part.renderer = renderer;
+            part.background = Some(background(part.view, part.compare.pixels()));
+        }
+        Self { pivot, radius, ..self }
+    }
+
+    /// Chart around a pose in this objective's scale.
+    pub fn chart(&self, pose: Rigid) -> Chart {
+        Chart::new(pose, &self.pivot, self.radius)
+    }
+
+    /// Radius (mm) by which rotations become arcs.
+    pub fn radius(&self) -> f64 {
+        self.radius
+    }
+
+    /// Rays of one evaluation.
+    pub fn rays(&self) -> usize {
+        self.parts.iter().map(|p| p.compare.pixels().len()).sum()
+    }
+
+    /// Whether the volume casts a shadow that varies on the pixels that count of at least one view.
+    pub fn sees(&self, pose: &Rigid) -> bool {
+        usable(pose)
+            && self.parts.iter().any(|part| {
+                let pixels = part.compare.pixels();
+                let shadow = part.renderer.render_pixels(part.view, pose, pixels);
+                shadow.windows(2).any(|w| w[0] != w[1])
+            })
+    }
+
+    /// Mean similarity; `−∞` at unusable poses.
+    pub fn value(&self, pose: &Rigid) -> f64 {
+        if !usable(pose) {
+            return f64::NEG_INFINITY;
+        }
+        let of = |part: &Part| {
+            let mut moving = part.renderer.render_pixels(part.view, pose, part.compare.pixels());
+            part.add_background(&mut moving);
+            part.compare.value(&moving)
+        };
+        self.parts.iter().map(of).sum::<f64>() / self.parts.len() as f64
+    }
+
+    /// Mean similarity and its gradient by the pose twist about the world origin.
+    pub fn gradient(&self, pose: &Rigid) -> (f64, Twist) {
+        if !usable(pose) {
+            return (f64::NEG_INFINITY, Twist::zeros());
+        }
+        let (mut value, mut gradient) = (0.0, Twist::zeros());
+        for part in &self.parts {
+            let (moving, jacobian) = part.render_with_jacobian(pose);
+            let (s, weights) = part.compare.weights(&moving);
+            value += s;
+            gradient += crate::similarity::contract(&jacobian, &weights);
+        }
+        let share = 1.0 / self.parts.len() as f64;
+        (value * share, gradient * share)
+    }
+
+    /// Mean of the views' quadratic models along the pose twist about the world origin.
+    pub fn quadratic(&self, pose: &Rigid) -> Quadratic {
+        let mut sum = Quadratic { value: 0.0, gradient: Twist::zeros(), curvature: Matrix6::zeros() };
+        if !usable(pose) {
+            return Quadratic { value: f64::NEG_INFINITY, ..sum };
+        }
+        for part in &self.parts {
+            let (moving, jacobian) = part.render_with_jacobian(pose);
+            let one = part.compare.quadratic(&moving, &jacobian);
+            sum.value += one.value;
+            sum.gradient += one.gradient;
+            sum.curvature += one.curvature;
+        }
+        let share = 1.0 / self.parts.len() as f64;
+        Quadratic { value: sum.value * share, gradient: sum.gradient * share, curvature: sum.curvature * share }
+    }
+}
+
+impl Part<'_> {
+    fn render_with_jacobian(&self, pose: &Rigid) -> (Vec<f32>, Vec<[f32; 6]>) {
+        let (mut moving, jacobian) = self.renderer.render_pixels_with_jacobian(self.view, pose, self.compare.pixels());
+        self.add_background(&mut moving);
+        (moving, jacobian)
+    }
+
+    fn add_background(&self, moving: &mut [f32]) {
+        if let Some(background) = &self.background {
+            moving.iter_mut().zip(background).for_each(|(m, b)| *m += b);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The pyramid: coarser volumes on coarser detectors with fewer rays, prepared once for many starts.
+
+use crate::problem::{FixedImage, Problem, ProblemError};
+use crate::{chart, coarsen};
+use regiscope_drr::Renderer;
+use regiscope_geometry::{Point, Source, View};
+use regiscope_image::{Image, Volume};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// One level of the pyramid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// Voxels are joined to blocks of about this size (mm, ≥ 0); 0 keeps the volume as it is.
+    pub voxel_mm: f64,
+    /// Detector pixels joined along each axis, ≥ 1 and at most the smallest detector's rows and columns over 4.
+    pub detector_factor: usize,
+    /// Part of the pixels whose rays are traced, above 0 up to 1.
+    pub ray_fraction: f64,
+    /// Most iterations, ≥ 1; Nelder–Mead and CMA-ES, whose iterations say less, may do ten times as many.
+    pub max_iterations: usize,
+    /// The level ends when a step is shorter than this (mm; rotations as arcs on the object), > 0.
+    pub step_mm: f64,
+}
+
+/// A checked list of levels, the coarsest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pyramid(Vec<Level>);
+
+/// Why a level was refused. Levels count from 0.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum LevelError {
+    /// No levels.
+    #[error("the pyramid has no levels; at least one is needed")]
+    Empty,
+    /// A number outside its range.
+    #[error("level {level}: {field} = {found} is not accepted: it must be {accepted}")]
+    Range {
+        /// Which level.
+        level: usize,
+        /// Which field.
+        field: &'static str,
+        /// What was found.
+        found: f64,
+        /// What is accepted.
+        accepted: &'static str,
+    },
+    /// Too few pixels are left on a coarse detector.
+    #[error(
+        "level {level}, view {view}: a detector of {rows} × {cols} pixels is too small for detector_factor = {factor}: at least 4 × 4 pixels must be left"
+    )]
+    Detector {
+        /// Which level.
+        level: usize,
+        /// Which view.
+        view: usize,
+        /// The fine detector's rows.
+        rows: usize,
+        /// The fine detector's columns.
+        cols: usize,
+        /// The factor asked for.
+        factor: usize,
+    },
+    /// No pixel counts, or they are constant, once coarsened.
+    #[error(
+        "level {level}, view {view}: no structure is left inside the mask when the detector is joined {factor} × {factor}; use a smaller detector_factor or a larger mask"
+    )]
+    Structure {
+        /// Which level.
+        level: usize,
+        /// Which view.
+        view: usize,
+        /// The level's factor.
+        factor: usize,
+    },
+    /// The volume or a view was refused.
+    #[error(transparent)]
+    Problem(#[from] ProblemError),
+}
+
+impl Pyramid {
+    /// Checks a list of levels, the coarsest first.
+    pub fn new(levels: Vec<Level>) -> Result<Self, LevelError> {
+        if levels.is_empty() {
+            return Err(LevelError::Empty);
+        }
+        for (level, l) in levels.iter().enumerate() {
+            let checks: [(bool, &'static str, f64, &'static str); 5] = [
+                (l.voxel_mm.is_finite() && l.voxel_mm >= 0.0, "voxel_mm", l.voxel_mm, "a length in mm, 0 or more"),
+                (l.detector_factor >= 1, "detector_factor", l.detector_factor as f64, "1 or more"),
+                (l.ray_fraction > 0.0 && l.ray_fraction <= 1.0, "ray_fraction", l.ray_fraction, "above 0 up to 1"),
+                (l.max_iterations >= 1, "max_iterations", l.max_iterations as f64, "1 or more"),
+                (l.step_mm.is_finite() && l.step_mm > 0.0, "step_mm", l.step_mm, "a positive length in mm"),
+            ];
+            if let Some(&(_, field, found, accepted)) = checks.iter().find(|c| !c.0) {
+                return Err(LevelError::Range { level, field, found, accepted });
+            }
+        }
+        Ok(Self(levels))
+    }
+
+    /// Levels that suit a problem: the coarsest detector has about 24 pixels along its shorter side, each next one
+    /// twice as many, and voxels about as large as the pixels' shadows at the volume (never larger than a tenth
+    /// of the volume). The finest level keeps the volume and half the detector's resolution or all of it,
+    /// whichever comes to 100 pixels or more, and traces about 5000 rays per view.
+    pub fn automatic(problem: &Problem) -> Self {
+        let fewest = problem.views().iter().map(|v| v.view.rows().min(v.view.cols())).min();
+        let fewest = fewest.expect("a problem has at least one view");
+        let finest_voxel = problem.volume().grid().spacing().into_iter().fold(f64::MAX, f64::min);
+        let extent = {
+            let grid = problem.volume().grid();
+            [0, 1, 2].map(|a| grid.spacing()[a] * grid.shape()[a] as f64).into_iter().fold(f64::MAX, f64::min)
+        };
+        let shadow = problem.views().iter().map(|v| pixel_at_volume(&v.view)).fold(f64::MAX, f64::min);
+        let mut factor = 1;
+        let mut factors = vec![];
+        while fewest / factor >= 24 || factors.is_empty() {
+            factors.push(factor);
+            factor *= 2;
+        }
+        factors.retain(|&f| f == 1 || fewest / f >= 24);
+        if factors.len() > 1 && fewest / factors[1] >= 100 {
+            factors.remove(0);
+        }
+        factors.reverse();
+        let last = factors.len() - 1;
+        let level = |(n, &detector_factor): (usize, &usize)| {
+            let pixels: usize =
+                problem.views().iter().map(|v| v.view.pixels() / detector_factor.pow(2)).max().unwrap_or(1);
+            let voxel_mm = (0.75 * shadow * detector_factor as f64).min(0.1 * extent);
+            Level {
+                voxel_mm: if n == last || voxel_mm < finest_voxel { 0.0 } else { voxel_mm },
+                detector_factor,
+                ray_fraction: (5000.0 / pixels as f64).min(1.0),
+                max_iterations: if n == 0 { 40 } else { 20 },
+                step_mm: if n == last { 0.005 } else { 0.05 * shadow * detector_factor as f64 },
+            }
+        };
+        Self(factors.iter().enumerate().map(level).collect())
+    }
+
+    /// The levels, the coarsest first.
+    pub fn levels(&self) -> &[Level] {
+        &self.0
+    }
+}
+
+/// Size (mm) of a pixel's shadow halfway between source and detector; for parallel beams the pixel's own.
+fn pixel_at_volume(view: &View) -> f64 {
+    let pixel = view.col_step().norm().max(view.row_step().norm());
+    match view.source() {
+        Source::Point(_) => 0.7 * pixel,
+        Source::Parallel(_) => pixel,
+    }
+}
+
+/// One level, ready to be rendered and compared.
+#[derive(Debug)]
+pub struct PreparedLevel {
+    /// The level's numbers.
+    pub level: Level,
+    pub(crate) renderer: Arc<Renderer>,
+    pub(crate) views: Vec<FixedImage>,
+}
+
+/// A problem and its pyramid: what many starts share.
+#[derive(Debug)]
+pub struct Prepared {
+    levels: Vec<PreparedLevel>,
+    pivot: Point,
+    radius: f64,
+}
+
+impl Prepared {
+    /// Makes all levels of a problem. The volume itself is kept only if a level uses it.
+    pub fn new(problem: Problem, pyramid: &Pyramid) -> Result<Self, LevelError> {
+        let grid = problem.volume().grid();
+        let (pivot, radius) = (problem.pivot(), chart::radius_of_gyration(grid));
+        let blocks: Vec<[usize; 3]> = pyramid.levels().iter().map(|l| coarsen::blocks(grid, l.voxel_mm)).collect();
+        let coarse = |blocks: [usize; 3]| -> Result<Arc<Renderer>, LevelError> {
+            let volume: Volume<f32> =
+                if blocks == [1; 3] { problem.volume().clone() } else { coarsen::volume(problem.volume(), blocks) };
+            let settings = regiscope_drr::Settings::default();
+            Ok(Arc::new(Renderer::new(volume, settings).map_err(ProblemError::from)?))
+        };
+        let mut levels: Vec<PreparedLevel> = Vec::with_capacity(blocks.len());
+        for (n, level) in pyramid.levels().iter().enumerate() {
+            let same = blocks[..n].iter().position(|b| *b == blocks[n]);
+            let renderer = match same {
+                Some(earlier) => levels[earlier].renderer.clone(),
+                None => coarse(blocks[n])?,
+            };
+            let views = problem.views().iter().enumerate().map(|(v, fixed)| coarse_view(n, v, fixed, level));
+            let views = views.collect::<Result<_, _>>()?;
+            levels.push(PreparedLevel { level: *level, renderer, views });
+        }
+        Ok(Self { levels, pivot, radius })
+    }
+
+    /// The levels, the coarsest first.
+    pub fn levels(&self) -> &[PreparedLevel] {
+        &self.levels
+    }
+
+    /// The point of the volume (mm, its own frame) about which rotations are counted.
+    pub fn pivot(&self) -> Point {
+        self.pivot
+    }
+
+    /// Radius of gyration of the volume's box (mm): rotations times this are comparable with translations.
+    pub fn radius(&self) -> f64 {
+        self.radius
+    }
+}
+
+fn coarse_view(n: usize, v: usize, fixed: &FixedImage, level: &Level) -> Result<FixedImage, LevelError> {
+    let (rows, cols, factor) = (fixed.view.rows(), fixed.view.cols(), level.detector_factor);
+    if factor > 1 && rows.min(cols) / factor < 4 {
+        return Err(LevelError::Detector { level: n, view: v, rows, cols, factor });
+    }
+    let (image, mask) = if factor == 1 {
+        // Pixels that do not count may be broken; from here on every pixel is finite.
+        let clean: Vec<f32> = fixed.image.data().iter().map(|&v| if v.is_finite() { v } else { 0.0 }).collect();
+        (Image::new(rows, cols, clean), fixed.mask.clone())
+    } else {
+        coarsen::image(&fixed.image, fixed.mask.as_ref(), factor)
+    };
+    let view = fixed.view.coarsened(factor);
+    let mut counting =
+        image.data().iter().enumerate().filter(|(p, _)| mask.as_ref().is_none_or(|m| m.data()[*p])).map(|(_, v)| v);
+    let first = counting.next();
+    if counting.all(|v| Some(v) == first) {
+        return Err(LevelError::Structure { level: n, view: v, factor });
+    }
+    Ok(FixedImage { view, image, mask })
+}

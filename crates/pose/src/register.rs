@@ -1,0 +1,172 @@
+//! Registration from one start.
+
+use crate::objective::{Objective, usable};
+use crate::optimise::{Climb, End, Limits, Step, climb};
+use crate::options::{Search, Settings};
+use crate::pyramid::{Level, Prepared};
+use crate::solution::{Iteration, LevelRecord, Solution, Status};
+use crate::starts;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use regiscope_geometry::Rigid;
+use regiscope_geometry::nalgebra::Matrix6;
+use std::ops::ControlFlow;
+
+/// Hears every iteration; [`ControlFlow::Break`] ends the registration with the best pose so far.
+pub type Observer<'a> = &'a mut dyn FnMut(&Iteration) -> ControlFlow<()>;
+
+/// Finds the pose at which the rendered images are most alike to the X-rays, from one start: on each level of the
+/// pyramid, the coarsest first, the optimiser climbs from the answer of the level before.
+///
+/// How it went stands in [`Solution::status`]; nothing here fails.
+pub fn register(prepared: &Prepared, settings: &Settings, start: &Rigid, observer: Observer) -> Solution {
+    run(&objectives(prepared, settings), settings, start, settings.seed, observer)
+}
+
+/// A level and its similarity as a function of the pose.
+pub(crate) type LevelObjective<'a> = (Level, Objective<'a>);
+
+/// The objectives of all levels on which something can be compared, the coarsest first.
+pub(crate) fn objectives<'a>(prepared: &'a Prepared, settings: &Settings) -> Vec<LevelObjective<'a>> {
+    let one = |(n, level): (usize, &'a crate::pyramid::PreparedLevel)| {
+        let seed = settings.seed.wrapping_add(1000 * n as u64);
+        let (pivot, radius) = (prepared.pivot(), prepared.radius());
+        Some((level.level, Objective::new(level, pivot, radius, settings.similarity, seed)?))
+    };
+    prepared.levels().iter().enumerate().filter_map(one).collect()
+}
+
+/// Registers on prepared objectives. `seed` belongs to this start.
+pub(crate) fn run(
+    levels: &[LevelObjective],
+    settings: &Settings,
+    start: &Rigid,
+    seed: u64,
+    observer: Observer,
+) -> Solution {
+    let mut solution = Solution {
+        start: *start,
+        world_from_volume: *start,
+        similarity: f64::NEG_INFINITY,
+        status: Status::NoOverlap,
+        evaluations: 0,
+        rays: 0,
+        levels: Vec::new(),
+        curvature: Matrix6::zeros(),
+    };
+    if !usable(start) {
+        return Solution { status: Status::BrokenStart, ..solution };
+    }
+    let Some((first, coarsest)) = levels.first() else { return solution };
+    if let Some(search) = &settings.search {
+        let found = look_around(coarsest, first, settings, search, start, seed);
+        solution.world_from_volume = found.0;
+        count(&mut solution, found.1, coarsest.rays());
+    }
+    if !coarsest.sees(&solution.world_from_volume) {
+        return solution;
+    }
+    for (n, (level, objective)) in levels.iter().enumerate() {
+        let limits = limits(level, n, seed);
+        let (before_evaluations, from) = (solution.evaluations, solution.world_from_volume);
+        let mut start_similarity = None;
+        let mut report = |step: &Step| {
+            start_similarity.get_or_insert(step.similarity);
+            observer(&Iteration {
+                level: n,
+                iteration: step.iteration,
+                world_from_volume: step.pose,
+                similarity: step.similarity,
+                evaluations: before_evaluations + step.evaluations,
+                step_mm: step.step_mm,
+            })
+        };
+        let found = climb(settings.optimiser, objective, &from, &limits, &mut report);
+        take(&mut solution, n, &found, start_similarity.unwrap_or(found.similarity), objective.rays());
+        if found.end == End::Stopped {
+            break;
+        }
+    }
+    conclude(solution, &levels[levels.len() - 1].1)
+}
+
+/// Limits of a level for the start with this seed.
+fn limits(level: &Level, n: usize, seed: u64) -> Limits {
+    let spread = 0.5f64.powi(n as i32);
+    Limits { max_iterations: level.max_iterations, step_mm: level.step_mm, spread, seed: seed.wrapping_add(n as u64) }
+}
+
+/// Renders random poses around the start, climbs from the best ones on the coarsest level, and returns the best
+/// and the number of images rendered.
+fn look_around(
+    objective: &Objective,
+    level: &Level,
+    settings: &Settings,
+    search: &Search,
+    start: &Rigid,
+    seed: u64,
+) -> (Rigid, usize) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5ea7c4);
+    let chart = objective.chart(*start);
+    let mut poses = vec![(objective.value(start), *start)];
+    for _ in 0..search.samples {
+        let x = starts::uniform_coordinates(&mut random, search.rotation, search.translation, objective.radius());
+        let pose = chart.pose(&x);
+        poses.push((objective.value(&pose), pose));
+    }
+    let mut evaluations = poses.len();
+    poses.sort_by(|a, b| b.0.total_cmp(&a.0));
+    poses.truncate(search.keep);
+    if search.keep > 1 {
+        let limits = limits(level, 0, seed);
+        for (value, pose) in &mut poses {
+            let found = climb(settings.optimiser, objective, pose, &limits, &mut |_| ControlFlow::Continue(()));
+            evaluations += found.evaluations;
+            (*value, *pose) = (found.similarity, found.pose);
+        }
+        poses.sort_by(|a, b| b.0.total_cmp(&a.0));
+    }
+    (poses[0].1, evaluations)
+}
+
+fn count(solution: &mut Solution, evaluations: usize, rays: usize) {
+    solution.evaluations += evaluations;
+    solution.rays += evaluations * rays;
+}
+
+fn take(solution: &mut Solution, level: usize, found: &Climb, similarity_start: f64, rays: usize) {
+    solution.status = match found.end {
+        End::Converged => Status::Converged,
+        End::IterationLimit => Status::IterationLimit,
+        End::Stopped => Status::Stopped,
+    };
+    solution.world_from_volume = found.pose;
+    solution.similarity = found.similarity;
+    solution.curvature = found.curvature.unwrap_or_else(Matrix6::zeros);
+    solution.levels.push(LevelRecord {
+        level,
+        iterations: found.iterations,
+        similarity_start,
+        similarity_end: found.similarity,
+        evaluations: found.evaluations,
+        rays: found.evaluations * rays,
+        status: solution.status,
+    });
+    count(solution, found.evaluations, rays);
+}
+
+/// Judges the answer on the finest level.
+fn conclude(mut solution: Solution, finest: &Objective) -> Solution {
+    let pose = solution.world_from_volume;
+    if solution.status == Status::Stopped {
+        solution.similarity = finest.value(&pose);
+    }
+    if solution.curvature == Matrix6::zeros() || solution.status == Status::Stopped {
+        solution.curvature = finest.quadratic(&pose).curvature;
+        count(&mut solution, 1, finest.rays());
+    }
+    if !solution.similarity.is_finite() || solution.curvature.diagonal().max() <= 0.0 {
+        solution.status = Status::Diverged;
+    }
+    solution
+}

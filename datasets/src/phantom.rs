@@ -25,7 +25,7 @@ use scene::Scene;
 use thiserror::Error;
 
 /// Centre of L3's body in the volume's frame, mm (LPS): a little behind the middle of the trunk.
-pub const L3_CENTRE_MM: [f64; 3] = [0.0, 15.0, 0.0];
+pub const L3_CENTRE_MM: [f64; 3] = [0.0, 6.0, 0.0];
 
 /// What to generate.
 #[derive(Clone, Debug, PartialEq)]

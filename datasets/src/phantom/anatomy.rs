@@ -174,10 +174,10 @@ impl Anatomy {
             sacral_slope: 40f64.to_radians(),
             size: 1.0,
             spongiosa_hu: 190.0,
-            cortex_hu: 950.0,
+            cortex_hu: 850.0,
             cortex_mm: 0.9,
             trunk_half_width: 160.0,
-            trunk_half_depth: 112.0,
+            trunk_half_depth: 116.0,
             fat_mm: 16.0,
             muscle: 1.0,
         }
@@ -205,7 +205,7 @@ impl Anatomy {
         anatomy.sacral_slope += draw.deviation(0.04);
         bend_sideways(&mut anatomy.joints, &mut draw);
         anatomy.spongiosa_hu += draw.deviation(32.0);
-        anatomy.cortex_hu += draw.deviation(60.0);
+        anatomy.cortex_hu += draw.deviation(45.0);
         anatomy.cortex_mm *= 1.0 + draw.deviation(0.1);
         let girth = draw.deviation(1.0);
         anatomy.fat_mm += 3.5 * girth;

@@ -110,7 +110,7 @@ fn vertebra_part(anatomy: &Anatomy, spine: &Spine, level: usize, below: usize) -
         label: label(&format!("vertebrae_{}", VERTEBRAE[level])),
         frame: spine.vertebrae[level].clone(),
         shape: Shape::Vertebra(Box::new(vertebra(d, facet_below, anatomy.joints[level].height, level < 2))),
-        tissue: bone(anatomy, 1.0, [1.0, 2.1], 0.5 * d.depth()),
+        tissue: bone(anatomy, 1.0, [0.9, 1.45], 0.5 * d.depth()),
         kept_from: vec![(below, FACET_GAP)],
     }
 }

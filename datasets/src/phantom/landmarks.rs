@@ -44,7 +44,7 @@ fn vertebra_probes(d: &VertebraDimensions) -> Vec<Probe> {
     let body = Vector::zeros();
     let corner = |x: f64, y: f64, z: f64| Some(v(x, y, z));
     let pedicle_x = 0.5 * (d.canal_width + d.pedicle_width);
-    let process = v(0.5 * d.transverse_span - 4.0, wall + 13.0, pz + 1.0);
+    let process = v(0.5 * d.transverse_span - 4.0, wall + 15.0, pz + 1.0);
     vec![
         ("body_centre", body, None),
         ("superior_endplate_centre", body, corner(0.0, 0.0, 1.0)),

@@ -28,7 +28,7 @@ impl Sacrum {
         let at = |level: usize, x: f64, y: f64| levels[level] + Vector::new(x, y, 0.0);
         let mut bone = Vec::new();
         let width = [20.0, 16.5, 13.5, 11.0, 9.0, 7.0];
-        let depth = [13.0, 10.0, 7.5, 6.5, 5.5, 4.5];
+        let depth = [14.0, 11.5, 9.0, 7.5, 6.5, 5.0];
         for n in 0..5 {
             let section = |k: usize| [depth[k], width[k]];
             bone.push(Rod::new(at(n, 0.0, 0.0), at(n + 1, 0.0, 0.0), Vector::y(), [section(n), section(n + 1)]));
@@ -49,15 +49,14 @@ impl Sacrum {
             let start = at(n, lateral[n], y(n)) + Vector::new(0.0, 0.0, lift);
             bone.push(Rod::new(start, at(n + 1, lateral[n + 1], y(n + 1)), Vector::y(), [section(n), section(n + 1)]));
         }
-        for n in 1..5 {
-            bone.push(Rod::round(
-                at(n, 0.0, 0.0),
-                at(n, lateral[n], 8.0 - 2.0 * n as f64),
-                [7.0 - n as f64, 6.5 - n as f64],
-            ));
+        // Costal elements bridge to the lateral masses between the foramina.
+        for n in 0..5 {
+            let middle = |x: f64, y: f64| (levels[n] + levels[n + 1]) * 0.5 + Vector::new(x, y, 0.0);
+            let radius = 8.0 - 0.9 * n as f64;
+            bone.push(Rod::round(middle(0.0, 0.0), middle(lateral[n + 1], 7.0 - 1.5 * n as f64), [radius, radius]));
         }
         // Dorsal wall, median crest, and the articular processes for L5.
-        let wall = |k: usize| 25.0 - 3.2 * k as f64;
+        let wall = |k: usize| 29.0 - 4.2 * k as f64;
         for n in 0..4 {
             let plate = [[3.0, 22.0 - 3.0 * n as f64], [2.6, 19.0 - 3.0 * n as f64]];
             bone.push(Rod::new(
@@ -83,12 +82,15 @@ impl Sacrum {
         let mut holes = Vec::new();
         for n in 1..5 {
             let x = 0.5 * (width[n] + lateral[n]) - 1.0;
-            let radius = 5.2 - 0.5 * n as f64;
+            let radius = 4.2 - 0.4 * n as f64;
             holes.push(Rod::round(at(n, x - 1.0, -14.0), at(n, x - 4.0, 30.0), [radius + 0.8, radius - 1.0]));
         }
         let canal = |k: usize| at(k, 0.0, depth[k] + 5.5 - 0.6 * k as f64);
-        let top = canal(0) + Vector::new(0.0, 0.0, 14.0);
-        holes.push(Rod::new(top, canal(4), Vector::y(), [[7.0, 13.0], [2.5, 5.0]]));
+        let section = |k: usize| [7.0 - 1.1 * k as f64, 13.0 - 2.0 * k as f64];
+        holes.push(Rod::new(canal(0) + Vector::z() * 14.0, canal(0), Vector::y(), [section(0), section(0)]));
+        for n in 0..4 {
+            holes.push(Rod::new(canal(n), canal(n + 1), Vector::y(), [section(n), section(n + 1)]));
+        }
         Self { scale, promontory: promontory(), bone: Rods::new(bone, 5.0), holes: Rods::new(holes, 0.5) }
     }
 
@@ -210,9 +212,9 @@ mod tests {
             (0..120)
                 .rev()
                 .map(|n| n as f64 * 0.5)
-                .find(|&x| (-20..60).any(|y| sacrum.distance(&Vector::new(x, y as f64, z)) < 0.0))
+                .find(|&x| (-60..60).any(|y| sacrum.distance(&Vector::new(x, y as f64, z)) < 0.0))
         };
-        let widths = [-10.0, -45.0, -70.0, -95.0].map(|z| half_width(z).expect("bone at this height"));
+        let widths = [-12.0, -45.0, -70.0, -90.0].map(|z| half_width(z).expect("bone at this height"));
         assert!(widths.windows(2).all(|w| w[0] > w[1] + 2.0), "{widths:?}");
         assert!((45.0..60.0).contains(&widths[0]));
         assert!(sacrum.distance(&Vector::new(0.0, 20.0, -25.0)) > 0.0, "canal");

@@ -27,7 +27,7 @@ impl Trunk {
         let flare = 1.0 + 0.05 * ((p.z / 160.0) * (p.z / 160.0)).min(2.0);
         let (a, b) = (self.half_width * flare, self.half_depth);
         let front = ellipse(p.x, p.y + 0.10 * b, a, 1.08 * b * flare);
-        intersect(front, p.y - 0.93 * b, 60.0) + self.inset
+        intersect(front, p.y - 0.98 * b, 50.0) + self.inset
     }
 }
 
@@ -62,6 +62,8 @@ pub enum Shape {
     Rods(Rods),
     /// An ellipsoid with these semi-axes, mm.
     Ellipsoid(Vector),
+    /// An ellipsoid with an uneven surface: semi-axes and height of the bumps, mm.
+    Uneven(Vector, f64),
     /// The trunk.
     Trunk(Trunk),
     /// The abdominal cavity.
@@ -77,6 +79,7 @@ impl Shape {
             Shape::Hip(s) => s.distance(p),
             Shape::Rods(s) => s.distance(p),
             Shape::Ellipsoid(semi_axes) => ellipsoid(p, semi_axes),
+            Shape::Uneven(semi_axes, bumps) => ellipsoid(p, semi_axes) + bumps * noise(p, 10.0, semi_axes.x.to_bits()),
             Shape::Trunk(s) => s.distance(p),
             Shape::Cavity(s) => s.distance(p),
         }
@@ -90,6 +93,11 @@ impl Shape {
             Shape::Hip(s) => s.ball(),
             Shape::Rods(s) => s.ball(),
             Shape::Ellipsoid(semi_axes) => Ball { centre: Vector::zeros(), radius: semi_axes.max() },
+            // The first-order distance falls short of the true one along the long axes; twice the bumps is ample.
+            Shape::Uneven(semi_axes, bumps) => Ball {
+                centre: Vector::zeros(),
+                radius: semi_axes.max() + 2.0 * bumps * semi_axes.max() / semi_axes.min(),
+            },
             Shape::Trunk(_) | Shape::Cavity(_) => Ball { centre: Vector::zeros(), radius: f64::INFINITY },
         }
     }

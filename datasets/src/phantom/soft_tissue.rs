@@ -23,6 +23,11 @@ fn blob(name: &str, centre: Vector, semi_axes: Vector, tissue: Tissue) -> Part {
     part(label(name), Frame::at(centre), Shape::Ellipsoid(semi_axes), tissue)
 }
 
+/// A bubble of gas with the folds of the bowel's wall in its outline.
+fn gas(centre: Vector, semi_axes: Vector) -> Part {
+    part(label("bowel_gas"), Frame::at(centre), Shape::Uneven(semi_axes, 2.2), soft(-950.0, 0.0, 1.0))
+}
+
 /// All soft parts; bones are painted over them.
 pub fn soft_tissue(anatomy: &Anatomy, spine: &Spine, seed: u64, variation: f64) -> Vec<Part> {
     let mut parts = trunk(anatomy, spine);
@@ -94,9 +99,8 @@ fn small_bowel(anatomy: &Anatomy, draw: &mut Draw) -> Vec<Part> {
         let stretch = Vector::new(0.9 + 0.7 * draw.uniform(), 0.9, 0.8 + 0.5 * draw.uniform());
         parts.push(blob("small_bowel", centre, stretch * radius, soft(32.0, 18.0, 8.0)));
         if draw.uniform() < 0.3 {
-            let gas = stretch * (radius * (0.35 + 0.3 * draw.uniform()));
-            let top = centre - Vector::y() * (0.25 * radius);
-            parts.push(blob("bowel_gas", top, gas, soft(-950.0, 0.0, 1.0)));
+            let semi = stretch * (radius * (0.35 + 0.3 * draw.uniform()));
+            parts.push(gas(centre - Vector::y() * (0.25 * radius), semi));
         }
     }
     parts
@@ -134,7 +138,7 @@ fn colon(anatomy: &Anatomy, draw: &mut Draw) -> Vec<Part> {
             let r = 0.5 * (radius(n) + radius(n + 1));
             let centre = path[n] + (path[n + 1] - path[n]) * t - Vector::y() * (0.22 * r);
             let semi = Vector::from_fn(|_, _| r * (0.45 + 0.3 * draw.uniform()));
-            parts.push(blob("bowel_gas", centre, semi, soft(-950.0, 0.0, 1.0)));
+            parts.push(gas(centre, semi));
         }
     }
     parts

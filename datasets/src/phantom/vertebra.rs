@@ -158,17 +158,17 @@ fn arch_rods(d: &VertebraDimensions, facet_below_x: f64, disc_below: f64, thorac
         rods.push(rod([0.0, back + 3.0, -0.5 * half], [0.0, tip - 3.0, -half - 4.0], [[8.0, 3.0], [6.5, 3.2]]));
         rods.push(rod(
             [px, wall + 10.0, pz],
-            [0.5 * d.transverse_span - 4.0, wall + 18.0, pz + 3.0],
+            [0.5 * d.transverse_span - 4.0, wall + 15.0, pz + 1.0],
             [[6.0, 4.5], [4.5, 4.0]],
         ));
     } else {
-        rods.push(rod([0.0, back + 3.0, -0.55 * half], [0.0, tip - 4.0, -0.8 * half], [[8.5, 2.8], [11.0, 4.0]]));
-        let end = [0.5 * d.transverse_span - 3.0, wall + 13.0, pz + 1.0];
+        rods.push(rod([0.0, back + 3.0, -0.55 * half], [0.0, tip - 4.0, -0.8 * half], [[8.0, 2.2], [10.5, 4.2]]));
+        let end = [0.5 * d.transverse_span - 3.0, wall + 15.0, pz + 1.0];
         let stout = d.pedicle_width / 10.0;
         rods.push(rod(
             [px + 1.0, wall + 7.0, pz - 1.0],
             end,
-            [[5.5 * stout.min(1.5), 3.2 * stout.min(1.5)], [4.2, 2.4]],
+            [[6.5 * stout.min(1.4), 3.4 * stout.min(1.4)], [3.6, 2.2]],
         ));
     }
     rods
@@ -197,7 +197,7 @@ mod tests {
         assert!(!inside(0.0, wall + 0.5 * d.canal_depth, 0.0), "the canal is open");
         assert!(inside(0.5 * (d.canal_width + d.pedicle_width), wall + 3.0, pz), "pedicle");
         assert!(inside(0.0, wall + d.spinous_length - 2.0, -0.4 * d.posterior_height), "spinous process");
-        assert!(inside(0.5 * d.transverse_span - 2.0, wall + 13.0, pz + 1.0), "transverse process");
+        assert!(inside(0.5 * d.transverse_span - 2.0, wall + 15.0, pz + 1.0), "transverse process");
     }
 
     #[test]

@@ -130,10 +130,10 @@ fn promontory() -> Column {
 
 /// Middle of the bodies' ends from the end plate down, following the sacral kyphosis.
 fn curve() -> [Vector; 6] {
-    let mut at = Vector::new(0.0, -1.0, -13.0);
+    let mut at = Vector::new(0.0, -1.0, -17.0);
     let mut points = [at; 6];
     for (n, length) in SEGMENTS.iter().enumerate() {
-        let shorter = if n == 0 { length - 10.0 } else { *length };
+        let shorter = if n == 0 { length - 14.0 } else { *length };
         at -= rotation_x(-KYPHOSIS * (n as f64 + 0.3)) * Vector::z() * shorter;
         points[n + 1] = at;
     }

@@ -8,6 +8,8 @@
 //! of [`regiscope_geometry::se3`]: a motion of the volume in the world frame, about the world origin.
 
 pub mod chord;
+mod engine;
+mod fast;
 pub mod jacobian;
 pub mod reference;
 pub mod renderer;

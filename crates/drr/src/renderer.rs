@@ -1,9 +1,9 @@
 //! Rendering whole views.
 
+use crate::engine::{Engine, Tracer};
 use crate::jacobian::{IndexFrame, RaySample};
-use crate::reference::{self, Field};
 use rayon::prelude::*;
-use regiscope_geometry::{Point, Rigid, Twist, View};
+use regiscope_geometry::{Grid, Point, Rigid, Twist, View};
 use regiscope_image::{Image, Volume};
 use thiserror::Error;
 
@@ -67,57 +67,115 @@ pub enum DrrError {
 }
 
 /// A volume prepared for rendering: linear attenuation in 1/mm on its grid.
+///
+/// # Memory
+/// The volume's own allocation is reused. The exact projector holds running sums along the index axis that a view's
+/// rays follow most closely, in the place of the voxels; views along a further axis add the same amount of memory,
+/// once, on first use.
+///
+/// # Precision
+/// Line integrals are set up in double and added up in single precision. The exact projector rounds voxels to
+/// multiples of `1e-9 · (longest extent + 8)` of the largest magnitude. Results do not depend on the number of
+/// threads, on the instruction set, or on what was rendered before.
 #[derive(Debug)]
 pub struct Renderer {
-    volume: Volume<f32>,
+    grid: Grid,
+    engine: Engine,
     settings: Settings,
 }
+
+/// Which pixels of a view, as row-major positions.
+#[derive(Clone, Copy)]
+enum Pixels<'a> {
+    All(usize),
+    Listed(&'a [u32]),
+}
+
+impl Pixels<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::All(n) => *n,
+            Self::Listed(list) => list.len(),
+        }
+    }
+
+    fn get(&self, n: usize) -> usize {
+        match self {
+            Self::All(_) => n,
+            Self::Listed(list) => list[n] as usize,
+        }
+    }
+}
+
+/// Rays traced by one task: few enough to stay in the nearest cache, many enough to pay for handing them out.
+const TASK: usize = 64;
 
 impl Renderer {
     /// Prepares a volume of linear attenuation (1/mm).
     pub fn new(volume: Volume<f32>, settings: Settings) -> Result<Self, DrrError> {
-        let bad = volume.data().iter().filter(|v| !v.is_finite()).count();
-        if let Some(at) = volume.data().iter().position(|v| !v.is_finite()) {
-            let [nx, ny, _] = volume.grid().shape();
-            return Err(DrrError::NotFinite { count: bad, first: [at % nx, at / nx % ny, at / nx / ny] });
+        let (grid, data) = volume.into_parts();
+        if let Some(at) = data.par_iter().position_first(|v| !v.is_finite()) {
+            let [nx, ny, _] = grid.shape();
+            let count = data.par_iter().filter(|v| !v.is_finite()).count();
+            return Err(DrrError::NotFinite { count, first: [at % nx, at / nx % ny, at / nx / ny] });
         }
-        if let Projector::Trilinear { samples, .. } = settings.projector
-            && samples < 2
-        {
-            return Err(DrrError::TooFewSamples(samples));
+        match settings.projector {
+            Projector::Trilinear { samples, .. } if samples < 2 => return Err(DrrError::TooFewSamples(samples)),
+            Projector::Trilinear { span: Span::Fixed([a0, a1]), .. }
+                if !(a0.is_finite() && a1.is_finite() && a0 < a1) =>
+            {
+                return Err(DrrError::BadSpan([a0, a1]));
+            }
+            _ => {}
         }
-        if let Projector::Trilinear { span: Span::Fixed([a0, a1]), .. } = settings.projector
-            && !(a0.is_finite() && a1.is_finite() && a0 < a1)
-        {
-            return Err(DrrError::BadSpan([a0, a1]));
-        }
-        Ok(Self { volume, settings })
+        let engine = Engine::new(grid.shape(), data, settings.projector);
+        Ok(Self { grid, engine, settings })
+    }
+
+    /// Where the voxels lie.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// What is rendered.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Peak memory (bytes) that rendering views of `pixels` pixels in all needs, the volume included: for `axes`
+    /// different main index axes of the views (1 to 3; see the memory note of the type).
+    pub fn predicted_bytes(grid: &Grid, settings: Settings, pixels: usize, jacobian: bool, axes: usize) -> usize {
+        let volume = grid.len() * size_of::<f32>();
+        let copies = if matches!(settings.projector, Projector::Siddon) { axes.clamp(1, 3) } else { 1 };
+        let pixel = size_of::<f32>() + if jacobian { 2 * size_of::<(f32, [f32; 6])>() } else { 0 };
+        copies * volume + pixels * pixel
     }
 
     /// Line integrals (dimensionless) of all pixels of a view.
     pub fn render(&self, view: &View, world_from_volume: &Rigid) -> Image<f32> {
-        let values = self.each_pixel(view, world_from_volume, 0..view.pixels(), |_, s, e, sample| {
-            (sample.mean * (e - s).norm()) as f32
-        });
+        let values = self.values(view, world_from_volume, Pixels::All(view.pixels()));
         Image::new(view.rows(), view.cols(), values)
     }
 
-    /// Line integrals of one view for several poses.
+    /// Line integrals of one view for several poses, in parallel over all rays.
     pub fn render_batch(&self, view: &View, world_from_volume: &[Rigid]) -> Vec<Image<f32>> {
-        world_from_volume.iter().map(|pose| self.render(view, pose)).collect()
+        world_from_volume.par_iter().map(|pose| self.render(view, pose)).collect()
+    }
+
+    /// Line integrals of several views, each with its own pose, in parallel over all rays.
+    pub fn render_views(&self, views: &[(View, Rigid)]) -> Vec<Image<f32>> {
+        views.par_iter().map(|(view, pose)| self.render(view, pose)).collect()
     }
 
     /// Line integrals and, for each pixel, their derivative `∂I/∂ξ` with respect to the pose twist.
     pub fn render_with_jacobian(&self, view: &View, world_from_volume: &Rigid) -> (Image<f32>, Vec<[f32; 6]>) {
-        let (values, jacobian) = self.jacobian_of(view, world_from_volume, 0..view.pixels());
+        let (values, jacobian) = self.values_and_jacobian(view, world_from_volume, Pixels::All(view.pixels()));
         (Image::new(view.rows(), view.cols(), values), jacobian)
     }
 
     /// Line integrals of the listed pixels (row-major positions, each below `view.pixels()`).
     pub fn render_pixels(&self, view: &View, world_from_volume: &Rigid, pixels: &[u32]) -> Vec<f32> {
-        self.each_pixel(view, world_from_volume, pixels.par_iter().map(|&p| p as usize), |_, s, e, sample| {
-            (sample.mean * (e - s).norm()) as f32
-        })
+        self.values(view, world_from_volume, Pixels::Listed(pixels))
     }
 
     /// As [`Self::render_with_jacobian`], for the listed pixels (row-major positions).
@@ -127,61 +185,98 @@ impl Renderer {
         world_from_volume: &Rigid,
         pixels: &[u32],
     ) -> (Vec<f32>, Vec<[f32; 6]>) {
-        self.jacobian_of(view, world_from_volume, pixels.par_iter().map(|&p| p as usize))
+        self.values_and_jacobian(view, world_from_volume, Pixels::Listed(pixels))
     }
 
     /// The image and `Jᵀ w`: the derivative of `Σ w · I` over all pixels with respect to the pose twist; `weights`
     /// is called with the rendered image and returns one weight for each pixel.
+    ///
+    /// The Jacobian is never stored: a second pass traces the rays whose weight is not zero.
+    ///
+    /// # Panics
+    /// If `weights` does not return one weight for each pixel.
     pub fn pose_gradient(
         &self,
         view: &View,
         world_from_volume: &Rigid,
         weights: impl FnOnce(&Image<f32>) -> Vec<f32>,
     ) -> (Image<f32>, Twist) {
-        let (image, jacobian) = self.render_with_jacobian(view, world_from_volume);
-        let w = weights(&image);
-        let gradient = jacobian.iter().zip(&w).fold(Twist::zeros(), |sum, (row, &w)| {
-            sum + Twist::from_iterator(row.iter().map(|&x| f64::from(x) * f64::from(w)))
-        });
-        (image, gradient)
+        let image = self.render(view, world_from_volume);
+        let weights = weights(&image);
+        assert_eq!(weights.len(), view.pixels(), "there is one weight for each pixel");
+        let listed: Vec<u32> = (0..).zip(&weights).filter(|(_, w)| **w != 0.0).map(|(p, _)| p).collect();
+        let frame = IndexFrame::new(&self.grid, world_from_volume);
+        let tracer = self.engine.tracer(self.grid.shape(), self.settings, view, &frame);
+        // Summed task by task in order: the same bits for any number of threads.
+        let parts: Vec<Twist> = listed
+            .par_chunks(TASK)
+            .map(|task| {
+                let mut sum = Twist::zeros();
+                trace_task(&tracer, view, &frame, task.iter().map(|&p| p as usize), true, |n, start, end, sample| {
+                    sum += frame.pose_derivative(start, end, sample) * f64::from(weights[task[n] as usize]);
+                });
+                sum
+            })
+            .collect();
+        (image, parts.iter().sum())
     }
 
-    fn jacobian_of(
-        &self,
-        view: &View,
-        pose: &Rigid,
-        pixels: impl IntoParallelIterator<Iter: IndexedParallelIterator<Item = usize>>,
-    ) -> (Vec<f32>, Vec<[f32; 6]>) {
-        self.each_pixel(view, pose, pixels, |frame, s, e, sample| {
-            let row = frame.pose_derivative(s, e, sample);
-            ((sample.mean * (e - s).norm()) as f32, std::array::from_fn(|n| row[n] as f32))
+    fn values(&self, view: &View, pose: &Rigid, pixels: Pixels) -> Vec<f32> {
+        self.each_pixel(view, pose, pixels, false, |_, start, end, sample| (sample.mean * (end - start).norm()) as f32)
+    }
+
+    fn values_and_jacobian(&self, view: &View, pose: &Rigid, pixels: Pixels) -> (Vec<f32>, Vec<[f32; 6]>) {
+        self.each_pixel(view, pose, pixels, true, |frame, start, end, sample| {
+            let row = frame.pose_derivative(start, end, sample);
+            ((sample.mean * (end - start).norm()) as f32, std::array::from_fn(|n| row[n] as f32))
         })
         .into_iter()
         .unzip()
     }
 
-    fn each_pixel<T: Send>(
+    fn each_pixel<T: Send + Clone + Default>(
         &self,
         view: &View,
         pose: &Rigid,
-        pixels: impl IntoParallelIterator<Iter: IndexedParallelIterator<Item = usize>>,
+        pixels: Pixels,
+        derivative: bool,
         result: impl Fn(&IndexFrame, &Point, &Point, &RaySample) -> T + Sync,
     ) -> Vec<T> {
-        let frame = IndexFrame::new(self.volume.grid(), pose);
-        let field = Field { data: self.volume.data(), shape: self.volume.grid().shape() };
-        pixels
-            .into_par_iter()
-            .map(|p| {
-                let (start, end) = view.ray((p / view.cols()) as f64, (p % view.cols()) as f64);
-                let (s, e) = (frame.index(&start), frame.index(&end));
-                let clip = self.settings.clip;
-                let sample = match self.settings.projector {
-                    Projector::Siddon => reference::siddon(&field, &s, &e, clip),
-                    Projector::Joseph => reference::joseph(&field, &s, &e, clip),
-                    Projector::Trilinear { samples, span } => reference::trilinear(&field, &s, &e, samples, span, clip),
-                };
-                result(&frame, &start, &end, &sample)
-            })
-            .collect()
+        let frame = IndexFrame::new(&self.grid, pose);
+        let tracer = self.engine.tracer(self.grid.shape(), self.settings, view, &frame);
+        let mut results = vec![T::default(); pixels.len()];
+        results.par_chunks_mut(TASK).enumerate().for_each(|(task, results)| {
+            let first = task * TASK;
+            let listed = (first..first + results.len()).map(|n| pixels.get(n));
+            trace_task(&tracer, view, &frame, listed, derivative, |n, start, end, sample| {
+                results[n] = result(&frame, start, end, sample);
+            });
+        });
+        results
+    }
+}
+
+/// Traces the rays of at most [`TASK`] pixels and hands each sample on with its number and the ray's ends (mm).
+fn trace_task(
+    tracer: &Tracer,
+    view: &View,
+    frame: &IndexFrame,
+    pixels: impl Iterator<Item = usize>,
+    derivative: bool,
+    mut result: impl FnMut(usize, &Point, &Point, &RaySample),
+) {
+    let origin = (Point::origin(), Point::origin());
+    let mut world = [origin; TASK];
+    let mut index = [origin; TASK];
+    let mut samples = [RaySample::default(); TASK];
+    let mut count = 0;
+    for p in pixels {
+        world[count] = view.ray((p / view.cols()) as f64, (p % view.cols()) as f64);
+        index[count] = (frame.index(&world[count].0), frame.index(&world[count].1));
+        count += 1;
+    }
+    tracer.trace(&index[..count], derivative, &mut samples[..count]);
+    for n in 0..count {
+        result(n, &world[n].0, &world[n].1, &samples[n]);
     }
 }

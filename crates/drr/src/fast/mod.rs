@@ -1,0 +1,33 @@
+//! Fast forms of the projectors: many crossings or samples of one ray at a time in lanes of fixed width, compiled
+//! for several instruction sets of which the best is chosen at run time.
+//!
+//! Lane arithmetic is single precision, set up for each ray in double precision. No operation is contracted or
+//! reordered, so that every instruction set gives the same bits.
+
+pub mod prefix;
+pub mod siddon;
+
+/// Number of lanes.
+pub(crate) const LANES: usize = 16;
+
+/// Adding this to a number of magnitude below 2²² rounds it to an integer, which then stands in the low bits.
+const ROUND: f32 = 12_582_912.0;
+
+/// Integer part of `x ∈ [0, 2²¹)`. An exact integer may give one less, which leaves a fraction of 1.
+#[inline(always)]
+pub(crate) fn floor_lane(x: f32) -> f32 {
+    ((x - 0.5) + ROUND) - ROUND
+}
+
+/// An integer-valued float of magnitude below 2²¹ as integer.
+#[inline(always)]
+pub(crate) fn int_lane(x: f32) -> i32 {
+    ((x + ROUND).to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32)
+}
+
+/// `x` limited to `[low, high]`, in the form that compiles to two instructions.
+#[inline(always)]
+pub(crate) fn limit(x: f32, low: f32, high: f32) -> f32 {
+    let x = if x > low { x } else { low };
+    if x < high { x } else { high }
+}

@@ -11,6 +11,7 @@ pub mod scalar;
 pub mod volume;
 
 pub use error::{ReadError, Warning, WriteError};
+pub use nifti::{write_nifti, write_nifti_displacements};
 pub use output::write_atomically;
 pub use raw::{Format, Header, RawImage, Samples};
 pub use read::{Loaded, Opened, read_header, read_image, read_labels, read_volume};

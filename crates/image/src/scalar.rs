@@ -119,6 +119,27 @@ impl Scale {
     }
 }
 
+/// A Rust type whose numbers can stand in a file.
+pub trait Stored: Copy + Send + Sync {
+    /// Its name in files.
+    const SCALAR_TYPE: ScalarType;
+    /// Appends the number, least significant byte first.
+    fn push_le(self, bytes: &mut Vec<u8>);
+}
+
+macro_rules! stored {
+    ($($t:ty => $scalar_type:ident),*) => {$(
+        impl Stored for $t {
+            const SCALAR_TYPE: ScalarType = ScalarType::$scalar_type;
+            fn push_le(self, bytes: &mut Vec<u8>) {
+                bytes.extend_from_slice(&self.to_le_bytes());
+            }
+        }
+    )*};
+}
+
+stored!(u8 => U8, i8 => I8, u16 => U16, i16 => I16, u32 => U32, i32 => I32, u64 => U64, i64 => I64, f32 => F32, f64 => F64);
+
 /// Appends the numbers in `bytes` (a whole number of them) to `out`, each after `convert`.
 macro_rules! decode {
     ($t:ty, $bytes:expr, $order:expr, $out:expr, $convert:expr) => {{

@@ -11,6 +11,9 @@
 
 mod header;
 mod place;
+mod write;
+
+pub use write::{write_nifti, write_nifti_displacements};
 
 use crate::error::ReadError;
 use crate::input::Input;

@@ -15,5 +15,5 @@ pub use nifti::{write_nifti, write_nifti_displacements};
 pub use output::write_atomically;
 pub use raw::{Format, Header, RawImage, Samples};
 pub use read::{Loaded, Opened, read_header, read_image, read_labels, read_volume};
-pub use scalar::{ByteOrder, Encoding, ScalarType, Scale};
+pub use scalar::{ByteOrder, Encoding, Scalar, ScalarType, Scale};
 pub use volume::{Image, Volume};

@@ -120,7 +120,7 @@ impl Scale {
 }
 
 /// A Rust type whose numbers can stand in a file.
-pub trait Stored: Copy + Send + Sync {
+pub trait Scalar: Copy + Send + Sync {
     /// Its name in files.
     const SCALAR_TYPE: ScalarType;
     /// Appends the number, least significant byte first.
@@ -129,7 +129,7 @@ pub trait Stored: Copy + Send + Sync {
 
 macro_rules! stored {
     ($($t:ty => $scalar_type:ident),*) => {$(
-        impl Stored for $t {
+        impl Scalar for $t {
             const SCALAR_TYPE: ScalarType = ScalarType::$scalar_type;
             fn push_le(self, bytes: &mut Vec<u8>) {
                 bytes.extend_from_slice(&self.to_le_bytes());

@@ -3,7 +3,7 @@
 use super::INTENT_VECTOR;
 use crate::error::WriteError;
 use crate::output::write_atomically;
-use crate::scalar::{ScalarType, Stored};
+use crate::scalar::{Scalar, ScalarType};
 use crate::volume::Volume;
 use flate2::{Compression, write::GzEncoder};
 use regiscope_geometry::Grid;
@@ -18,7 +18,7 @@ const ORTHOGONAL: f64 = 1e-6;
 
 /// Writes a volume as NIfTI-1 (`.nii`, or `.nii.gz` compressed). The place is written as sform, and as qform
 /// too if the axes are perpendicular. Refused: extents above 32767 and places beyond the range of f32.
-pub fn write_nifti<T: Stored>(path: &Path, volume: &Volume<T>) -> Result<(), WriteError> {
+pub fn write_nifti<T: Scalar>(path: &Path, volume: &Volume<T>) -> Result<(), WriteError> {
     let [x, y, z] = volume.grid().shape();
     let header = header(path, volume.grid(), &[x, y, z], T::SCALAR_TYPE, 0)?;
     write_file(path, &header, |out| write_numbers(out, volume.data().iter().copied()))
@@ -54,7 +54,7 @@ fn write_file(
 }
 
 /// Writes numbers little-endian, a chunk at a time.
-fn write_numbers<T: Stored>(out: &mut (impl Write + ?Sized), numbers: impl Iterator<Item = T>) -> io::Result<()> {
+fn write_numbers<T: Scalar>(out: &mut (impl Write + ?Sized), numbers: impl Iterator<Item = T>) -> io::Result<()> {
     const CHUNK: usize = 1 << 16;
     let mut bytes = Vec::with_capacity(CHUNK + 16);
     for number in numbers {

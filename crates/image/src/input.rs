@@ -47,6 +47,12 @@ impl Input {
         Ok(Self { path: path.to_path_buf(), reader, limit: metadata.len(), compressed: false })
     }
 
+    /// Bytes in memory as a stream; `path` is the name that errors give.
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Self {
+        let limit = bytes.len() as u64;
+        Self { path: path.to_path_buf(), reader: Box::new(io::Cursor::new(bytes)), limit, compressed: false }
+    }
+
     /// The same stream with gzip undone if it begins like gzip.
     pub fn ungzipped(mut self) -> Result<Self, ReadError> {
         let start = self.reader.fill_buf().map_err(|e| ReadError::io(&self.path, e))?;
@@ -147,6 +153,26 @@ impl Input {
             ));
         }
         Ok(Some(line))
+    }
+
+    /// Passes over one line of any length.
+    pub fn skip_line(&mut self) -> Result<(), ReadError> {
+        let skipped = self.reader.skip_until(b'\n').map_err(|e| broken(&self.path, e))?;
+        if skipped == 0 {
+            return Err(ReadError::Truncated { path: self.path.clone(), needed: 1, found: 0 });
+        }
+        self.limit = self.limit.saturating_sub(skipped as u64);
+        Ok(())
+    }
+
+    /// Passes over all but the last `bytes` bytes of a stream that is not compressed.
+    pub fn skip_to_last(&mut self, bytes: u64) -> Result<(), ReadError> {
+        if self.compressed {
+            let what = "data counted from the end of a compressed file";
+            return Err(ReadError::unsupported(&self.path, what, "a number of bytes to skip"));
+        }
+        self.require(bytes)?;
+        self.skip(self.limit - bytes)
     }
 
     /// Passes over `bytes` bytes.

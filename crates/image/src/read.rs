@@ -1,11 +1,13 @@
 //! Reading: which format a file has, and the three things one wants of it (header, numbers, volume).
 
 use crate::error::{ReadError, Warning};
+use crate::folder::Folder;
 use crate::input::Input;
-use crate::nifti;
 use crate::raw::{Header, RawImage, not_finite_warning};
 use crate::scalar::Encoding;
+use crate::stored::Stored;
 use crate::volume::Volume;
+use crate::{metaimage, nifti, nrrd};
 use std::path::Path;
 
 /// A file whose header is read and whose numbers come next in `input`, x-fastest and in one piece.
@@ -32,6 +34,12 @@ pub fn read_image(path: &Path) -> Result<RawImage, ReadError> {
     open(path)?.into_image()
 }
 
+/// Reads an image from memory as [`read_image`] does; `name` is the name that errors give. Headers whose data
+/// are in other files are refused.
+pub fn read_image_bytes(name: &Path, bytes: Vec<u8>) -> Result<RawImage, ReadError> {
+    open_stream(Input::from_bytes(name, bytes).ungzipped()?, Folder::Unknown(name))?.into_image()
+}
+
 /// Reads one volume as f32 (scaled in f64, then rounded). Numbers are decoded on the way from the file, so
 /// that little more than the volume itself is ever held. More than one volume is refused.
 pub fn read_volume(path: &Path) -> Result<Loaded, ReadError> {
@@ -48,18 +56,37 @@ pub fn read_header(path: &Path) -> Result<Header, ReadError> {
     open(path)?.into_header()
 }
 
+/// An image between its header and its numbers, by the way its format keeps them.
+enum Source {
+    /// In one piece in the order of the array.
+    Plain(Opened),
+    /// Behind a text header, in many forms.
+    Stored(Stored),
+}
+
 /// Opens a file of any format.
-fn open(path: &Path) -> Result<Opened, ReadError> {
+fn open(path: &Path) -> Result<Source, ReadError> {
     let ending = path.to_string_lossy().to_ascii_lowercase();
     if ending.ends_with(".img") || ending.ends_with(".img.gz") {
-        return nifti::open(Input::open(&nifti::header_of(path)?)?);
+        return nifti::open(Input::open(&nifti::header_of(path)?)?).map(Source::Plain);
     }
-    let mut input = Input::open(path)?;
+    open_stream(Input::open(path)?, Folder::Of(path))
+}
+
+/// Opens a stream of any format; data files beside it are looked for in `folder`.
+fn open_stream(mut input: Input, folder: Folder) -> Result<Source, ReadError> {
+    let path = input.path().to_path_buf();
     let start = input.look_ahead(512)?;
     if nifti::recognises(&start) {
-        return nifti::open(input);
+        return nifti::open(input).map(Source::Plain);
     }
-    Err(ReadError::UnknownFormat { path: path.to_path_buf(), found: described(&start) })
+    if nrrd::recognises(&start) {
+        return nrrd::open(input, folder).map(Source::Stored);
+    }
+    if metaimage::recognises(&path, &start) {
+        return metaimage::open(input, folder).map(Source::Stored);
+    }
+    Err(ReadError::UnknownFormat { path, found: described(&start) })
 }
 
 /// What the first bytes of an unknown file look like.
@@ -72,6 +99,29 @@ fn described(start: &[u8]) -> String {
     }
     let shown: String = start.iter().take(12).flat_map(|&b| std::ascii::escape_default(b)).map(char::from).collect();
     format!("it begins with \"{shown}\"")
+}
+
+impl Source {
+    fn into_image(self) -> Result<RawImage, ReadError> {
+        match self {
+            Self::Plain(opened) => opened.into_image(),
+            Self::Stored(stored) => stored.into_image(),
+        }
+    }
+
+    fn into_volume(self) -> Result<Loaded, ReadError> {
+        match self {
+            Self::Plain(opened) => opened.into_volume(),
+            Self::Stored(stored) => stored.into_volume(),
+        }
+    }
+
+    fn into_header(self) -> Result<Header, ReadError> {
+        match self {
+            Self::Plain(opened) => opened.into_header(),
+            Self::Stored(stored) => stored.into_header(),
+        }
+    }
 }
 
 impl Opened {

@@ -1,0 +1,60 @@
+//! Writing of NRRD.
+
+use crate::error::WriteError;
+use crate::output::write_atomically;
+use crate::volume::Volume;
+use flate2::{Compression, write::GzEncoder};
+use regiscope_geometry::{Grid, Vector};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes a volume of f32 as .nrrd (header and data in one file) or, for a path that ends in .nhdr, as a header
+/// with its data beside it in a file of the same name that ends in .raw (.raw.gz if compressed). Files are
+/// written under temporary names and renamed, the header last.
+pub fn write_nrrd(path: &Path, volume: &Volume<f32>, compressed: bool) -> Result<(), WriteError> {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    if extension != "nhdr" {
+        return write_atomically(path, |w| write_nrrd_to(w, volume, compressed).map_err(|e| WriteError::io(path, e)));
+    }
+    let data_path = path.with_extension(if compressed { "raw.gz" } else { "raw" });
+    let name =
+        data_path.file_name().and_then(|n| n.to_str()).filter(|n| !n.contains(['\n', '\r', '%'])).ok_or_else(|| {
+            WriteError::unsupported(
+                path,
+                "the name of the data file cannot stand in a header",
+                "names in UTF-8 without % and line ends",
+            )
+        })?;
+    write_atomically(&data_path, |w| data(w, volume, compressed).map_err(|e| WriteError::io(&data_path, e)))?;
+    write_atomically(path, |w| header(w, volume.grid(), compressed, Some(name)).map_err(|e| WriteError::io(path, e)))
+}
+
+/// Writes the form with attached data to any stream.
+pub fn write_nrrd_to(mut w: impl Write, volume: &Volume<f32>, compressed: bool) -> io::Result<()> {
+    header(&mut w, volume.grid(), compressed, None)?;
+    data(w, volume, compressed)
+}
+
+fn header(mut w: impl Write, grid: &Grid, compressed: bool, data_file: Option<&str>) -> io::Result<()> {
+    let [nx, ny, nz] = grid.shape();
+    let vector = |v: Vector| format!("({},{},{})", v.x + 0.0, v.y + 0.0, v.z + 0.0);
+    let directions = [0, 1, 2].map(|a| vector(grid.axes().column(a).into_owned())).join(" ");
+    writeln!(w, "NRRD0004\ntype: float\ndimension: 3\nspace: left-posterior-superior\nsizes: {nx} {ny} {nz}")?;
+    writeln!(w, "space directions: {directions}\nkinds: domain domain domain\nendian: little")?;
+    writeln!(w, "encoding: {}", if compressed { "gzip" } else { "raw" })?;
+    writeln!(w, "space origin: {}", vector(grid.origin().coords))?;
+    match data_file {
+        Some(name) => writeln!(w, "data file: {name}"),
+        None => writeln!(w),
+    }
+}
+
+fn data(mut w: impl Write, volume: &Volume<f32>, compressed: bool) -> io::Result<()> {
+    if !compressed {
+        return crate::stored::write_f32_le(&mut w, volume.data());
+    }
+    let mut encoder = GzEncoder::new(w, Compression::default());
+    crate::stored::write_f32_le(&mut encoder, volume.data())?;
+    encoder.finish()?;
+    Ok(())
+}

@@ -9,9 +9,12 @@
 
 pub mod camera_file;
 pub mod carm;
+pub mod distance;
+pub mod euler;
 pub mod file;
 pub mod grid;
 mod json;
+pub mod rotation;
 pub mod se3;
 pub mod view;
 

@@ -7,6 +7,7 @@
 //! named `target_from_source`, so a product reads as a chain: `a_from_c = a_from_b * b_from_c`.
 //! A twist is `[ρ; φ]`: translation part (mm) first, rotation part (rad) second.
 
+pub mod camera;
 pub mod camera_file;
 pub mod carm;
 pub mod distance;
@@ -18,6 +19,7 @@ pub mod rotation;
 pub mod se3;
 pub mod view;
 
+pub use camera::{Camera, CameraError};
 pub use carm::{Beam, CArm, CArmError, Positioner};
 pub use grid::{Grid, GridError};
 pub use nalgebra;

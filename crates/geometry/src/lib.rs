@@ -7,6 +7,7 @@
 //! named `target_from_source`, so a product reads as a chain: `a_from_c = a_from_b * b_from_c`.
 //! A twist is `[ρ; φ]`: translation part (mm) first, rotation part (rad) second.
 
+pub mod calibration_file;
 pub mod camera;
 pub mod camera_file;
 pub mod carm;
@@ -15,6 +16,8 @@ pub mod euler;
 pub mod file;
 pub mod grid;
 mod json;
+pub mod opencv_yaml;
+pub mod projection_file;
 pub mod rotation;
 pub mod se3;
 pub mod view;

@@ -17,6 +17,7 @@ pub mod read;
 pub mod scalar;
 mod stored;
 pub mod volume;
+pub mod write;
 
 pub use error::{ReadError, Warning, WriteError};
 pub use metaimage::write_metaimage;
@@ -27,3 +28,4 @@ pub use raw::{Format, Header, RawImage, Samples};
 pub use read::{Loaded, Opened, read_header, read_image, read_image_bytes, read_labels, read_volume};
 pub use scalar::{ByteOrder, Encoding, Scalar, ScalarType, Scale};
 pub use volume::{Image, Volume};
+pub use write::write_volume;

@@ -1,6 +1,7 @@
 //! Scalar types as they stand in files, and their decoding.
 
 use std::fmt;
+use std::io::{self, Write};
 
 /// Type of the stored numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,6 +140,23 @@ macro_rules! stored {
 }
 
 stored!(u8 => U8, i8 => I8, u16 => U16, i16 => I16, u32 => U32, i32 => I32, u64 => U64, i64 => I64, f32 => F32, f64 => F64);
+
+/// Writes numbers little-endian, a chunk at a time.
+pub(crate) fn write_numbers<T: Scalar>(
+    out: &mut (impl Write + ?Sized),
+    numbers: impl Iterator<Item = T>,
+) -> io::Result<()> {
+    const CHUNK: usize = 1 << 16;
+    let mut bytes = Vec::with_capacity(CHUNK + 16);
+    for number in numbers {
+        number.push_le(&mut bytes);
+        if bytes.len() >= CHUNK {
+            out.write_all(&bytes)?;
+            bytes.clear();
+        }
+    }
+    out.write_all(&bytes)
+}
 
 /// Appends the numbers in `bytes` (a whole number of them) to `out`, each after `convert`.
 macro_rules! decode {

@@ -7,13 +7,10 @@ use crate::input::Input;
 use crate::raw::{Header, RawImage, Samples};
 use crate::read::{Loaded, Opened};
 use crate::scalar::{Encoding, ScalarType};
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Largest length of a line or number in text data.
 const MAX_TEXT_NUMBER: usize = 64;
-/// Numbers converted at a time on writing.
-const WRITE_CHUNK: usize = 1 << 14;
 
 /// Form of the stored numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -229,17 +226,6 @@ fn components_last(samples: Samples, components: usize) -> Samples {
         Samples::F32(v) => Samples::F32(planar(&v, components)),
         Samples::F64(v) => Samples::F64(planar(&v, components)),
     }
-}
-
-/// Writes numbers as little-endian binary32.
-pub(crate) fn write_f32_le(w: &mut impl Write, data: &[f32]) -> io::Result<()> {
-    let mut bytes = Vec::with_capacity(4 * WRITE_CHUNK);
-    for chunk in data.chunks(WRITE_CHUNK) {
-        bytes.clear();
-        bytes.extend(chunk.iter().flat_map(|v| v.to_le_bytes()));
-        w.write_all(&bytes)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::INTENT_VECTOR;
 use crate::error::WriteError;
 use crate::output::write_atomically;
-use crate::scalar::{Scalar, ScalarType};
+use crate::scalar::{Scalar, ScalarType, write_numbers};
 use crate::volume::Volume;
 use flate2::{Compression, write::GzEncoder};
 use regiscope_geometry::Grid;
@@ -51,20 +51,6 @@ fn write_file(
         numbers(&mut encoder).map_err(error)?;
         encoder.finish().map(|_| ()).map_err(error)
     })
-}
-
-/// Writes numbers little-endian, a chunk at a time.
-fn write_numbers<T: Scalar>(out: &mut (impl Write + ?Sized), numbers: impl Iterator<Item = T>) -> io::Result<()> {
-    const CHUNK: usize = 1 << 16;
-    let mut bytes = Vec::with_capacity(CHUNK + 16);
-    for number in numbers {
-        number.push_le(&mut bytes);
-        if bytes.len() >= CHUNK {
-            out.write_all(&bytes)?;
-            bytes.clear();
-        }
-    }
-    out.write_all(&bytes)
 }
 
 /// A NIfTI-1 header and the four bytes after it.

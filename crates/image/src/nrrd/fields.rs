@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The words of the specification for each scalar type.
-const TYPES: [(ScalarType, &[&str]); 10] = [
+pub(super) const TYPES: [(ScalarType, &[&str]); 10] = [
     (ScalarType::I8, &["signed char", "int8", "int8_t"]),
     (ScalarType::U8, &["uchar", "unsigned char", "uint8", "uint8_t"]),
     (ScalarType::I16, &["short", "short int", "signed short", "signed short int", "int16", "int16_t"]),

@@ -1,17 +1,19 @@
 //! Writing of NRRD.
 
+use super::fields::TYPES;
 use crate::error::WriteError;
 use crate::output::write_atomically;
+use crate::scalar::{Scalar, write_numbers};
 use crate::volume::Volume;
 use flate2::{Compression, write::GzEncoder};
 use regiscope_geometry::{Grid, Vector};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes a volume of f32 as .nrrd (header and data in one file) or, for a path that ends in .nhdr, as a header
+/// Writes a volume as .nrrd (header and data in one file) or, for a path that ends in .nhdr, as a header
 /// with its data beside it in a file of the same name that ends in .raw (.raw.gz if compressed). Files are
 /// written under temporary names and renamed, the header last.
-pub fn write_nrrd(path: &Path, volume: &Volume<f32>, compressed: bool) -> Result<(), WriteError> {
+pub fn write_nrrd<T: Scalar>(path: &Path, volume: &Volume<T>, compressed: bool) -> Result<(), WriteError> {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     if extension != "nhdr" {
         return write_atomically(path, |w| write_nrrd_to(w, volume, compressed).map_err(|e| WriteError::io(path, e)));
@@ -26,20 +28,26 @@ pub fn write_nrrd(path: &Path, volume: &Volume<f32>, compressed: bool) -> Result
             )
         })?;
     write_atomically(&data_path, |w| data(w, volume, compressed).map_err(|e| WriteError::io(&data_path, e)))?;
-    write_atomically(path, |w| header(w, volume.grid(), compressed, Some(name)).map_err(|e| WriteError::io(path, e)))
+    write_atomically(path, |w| {
+        header::<T>(w, volume.grid(), compressed, Some(name)).map_err(|e| WriteError::io(path, e))
+    })
 }
 
 /// Writes the form with attached data to any stream.
-pub fn write_nrrd_to(mut w: impl Write, volume: &Volume<f32>, compressed: bool) -> io::Result<()> {
-    header(&mut w, volume.grid(), compressed, None)?;
+pub fn write_nrrd_to<T: Scalar>(mut w: impl Write, volume: &Volume<T>, compressed: bool) -> io::Result<()> {
+    header::<T>(&mut w, volume.grid(), compressed, None)?;
     data(w, volume, compressed)
 }
 
-fn header(mut w: impl Write, grid: &Grid, compressed: bool, data_file: Option<&str>) -> io::Result<()> {
+fn header<T: Scalar>(mut w: impl Write, grid: &Grid, compressed: bool, data_file: Option<&str>) -> io::Result<()> {
     let [nx, ny, nz] = grid.shape();
     let vector = |v: Vector| format!("({},{},{})", v.x + 0.0, v.y + 0.0, v.z + 0.0);
     let directions = [0, 1, 2].map(|a| vector(grid.axes().column(a).into_owned())).join(" ");
-    writeln!(w, "NRRD0004\ntype: float\ndimension: 3\nspace: left-posterior-superior\nsizes: {nx} {ny} {nz}")?;
+    writeln!(
+        w,
+        "NRRD0004\ntype: {}\ndimension: 3\nspace: left-posterior-superior\nsizes: {nx} {ny} {nz}",
+        type_name::<T>()
+    )?;
     writeln!(w, "space directions: {directions}\nkinds: domain domain domain\nendian: little")?;
     writeln!(w, "encoding: {}", if compressed { "gzip" } else { "raw" })?;
     writeln!(w, "space origin: {}", vector(grid.origin().coords))?;
@@ -49,12 +57,19 @@ fn header(mut w: impl Write, grid: &Grid, compressed: bool, data_file: Option<&s
     }
 }
 
-fn data(mut w: impl Write, volume: &Volume<f32>, compressed: bool) -> io::Result<()> {
+/// The specification's word for the type.
+fn type_name<T: Scalar>() -> &'static str {
+    let (_, names) =
+        TYPES.iter().find(|(t, _)| *t == T::SCALAR_TYPE).expect("every scalar type that can be written has a name");
+    names[0]
+}
+
+fn data<T: Scalar>(mut w: impl Write, volume: &Volume<T>, compressed: bool) -> io::Result<()> {
     if !compressed {
-        return crate::stored::write_f32_le(&mut w, volume.data());
+        return write_numbers(&mut w, volume.data().iter().copied());
     }
     let mut encoder = GzEncoder::new(w, Compression::default());
-    crate::stored::write_f32_le(&mut encoder, volume.data())?;
+    write_numbers(&mut encoder, volume.data().iter().copied())?;
     encoder.finish()?;
     Ok(())
 }

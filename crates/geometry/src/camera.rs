@@ -165,7 +165,7 @@ impl Camera {
         let block = projection.fixed_columns::<3>(0).into_owned();
         let lengths: f64 = (0..3).map(|r| block.row(r).norm()).product();
         let determinant = block.determinant() / lengths;
-        if !(determinant.abs() > 1e-12) || !projection.iter().all(|v| v.is_finite()) {
+        if determinant.is_nan() || determinant.abs() <= 1e-12 || !projection.iter().all(|v| v.is_finite()) {
             return Err(CameraError::Projection { determinant });
         }
         let depth = (projection * in_front.to_homogeneous()).z / block.row(2).norm();

@@ -7,6 +7,7 @@
 //! named `target_from_source`, so a product reads as a chain: `a_from_c = a_from_b * b_from_c`.
 //! A twist is `[ρ; φ]`: translation part (mm) first, rotation part (rad) second.
 
+pub mod affine_map;
 pub mod calibration_file;
 pub mod camera;
 pub mod camera_file;
@@ -15,6 +16,9 @@ pub mod distance;
 pub mod euler;
 pub mod file;
 pub mod grid;
+pub mod itk_kind;
+pub mod itk_transform;
+pub mod itk_transform_file;
 mod json;
 pub mod opencv_yaml;
 pub mod projection_file;
@@ -22,6 +26,7 @@ pub mod rotation;
 pub mod se3;
 pub mod view;
 
+pub use affine_map::AffineMap;
 pub use camera::{Camera, CameraError};
 pub use carm::{Beam, CArm, CArmError, Positioner};
 pub use grid::{Grid, GridError};

@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn rounded_rotations_are_put_right() {
-        for angle in [0.0, 1e-9, 0.3, 2.0, 3.1415, std::f64::consts::PI] {
+        for angle in [0.0, 1e-9, 0.3, 2.0, 3.1, std::f64::consts::PI] {
             let axis = nalgebra::Unit::new_normalize(Vector::new(0.3, -0.8, 0.5));
             let exact = UnitQuaternion::from_axis_angle(&axis, angle);
             let matrix = exact.to_rotation_matrix().into_inner();

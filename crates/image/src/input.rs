@@ -10,6 +10,8 @@ use flate2::bufread::{GzDecoder, ZlibDecoder};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Largest expansion of deflate (RFC 1951: 258 bytes from two bits).
 const DEFLATE_EXPANSION: u64 = 1032;
@@ -25,6 +27,8 @@ pub struct Input {
     /// At most so many bytes can still come.
     limit: u64,
     compressed: bool,
+    /// Set when something that is not gzip follows the last member.
+    foreign_tail: Arc<AtomicBool>,
 }
 
 impl Input {
@@ -44,7 +48,13 @@ impl Input {
         }
         let file = File::open(path).map_err(error)?;
         let reader = Box::new(BufReader::with_capacity(CHUNK, file));
-        Ok(Self { path: path.to_path_buf(), reader, limit: metadata.len(), compressed: false })
+        Ok(Self {
+            path: path.to_path_buf(),
+            reader,
+            limit: metadata.len(),
+            compressed: false,
+            foreign_tail: Arc::default(),
+        })
     }
 
     /// Bytes in memory as a stream; `path` is the name that errors give.
@@ -61,14 +71,15 @@ impl Input {
 
     /// What remains of the stream, taken as gzip members.
     pub fn gunzip(self) -> Self {
-        let reader = Box::new(BufReader::with_capacity(CHUNK, GzipMembers::new(self.reader)));
-        Self { path: self.path, reader, limit: expanded(self.limit), compressed: true }
+        let members = GzipMembers::new(self.reader, Arc::clone(&self.foreign_tail));
+        let reader = Box::new(BufReader::with_capacity(CHUNK, members));
+        Self { reader, limit: expanded(self.limit), compressed: true, ..self }
     }
 
     /// What remains of the stream, taken as one zlib stream.
     pub fn unzlib(self) -> Self {
         let reader = Box::new(BufReader::with_capacity(CHUNK, ZlibDecoder::new(self.reader)));
-        Self { path: self.path, reader, limit: expanded(self.limit), compressed: true }
+        Self { reader, limit: expanded(self.limit), compressed: true, ..self }
     }
 
     /// The file.
@@ -192,14 +203,8 @@ impl Input {
     pub fn finish(mut self) -> Result<Vec<Warning>, ReadError> {
         let mut warnings = Vec::new();
         let trailing = if self.compressed {
-            match io::copy(&mut (&mut self.reader).take(MAX_TRAILING + 1), &mut io::sink()) {
-                Ok(n) => n,
-                Err(e) if e.get_ref().is_some_and(|inner| inner.is::<TrailingGarbage>()) => {
-                    warnings.push(Warning::new("bytes that are not gzip follow the compressed data; they are ignored"));
-                    0
-                }
-                Err(e) => return Err(broken(&self.path, e)),
-            }
+            io::copy(&mut (&mut self.reader).take(MAX_TRAILING + 1), &mut io::sink())
+                .map_err(|e| broken(&self.path, e))?
         } else {
             self.limit
         };
@@ -208,6 +213,9 @@ impl Input {
         }
         if trailing > 0 {
             warnings.push(Warning::new(format!("{trailing} bytes follow the declared data; they are ignored")));
+        }
+        if self.foreign_tail.load(Ordering::Relaxed) {
+            warnings.push(Warning::new("bytes that are not gzip follow the compressed data; they are ignored"));
         }
         Ok(warnings)
     }
@@ -290,28 +298,21 @@ fn broken(path: &Path, e: io::Error) -> ReadError {
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
             ReadError::damaged(path, format!("the compressed data are broken ({e})"))
         }
-        _ if e.get_ref().is_some_and(|inner| inner.is::<TrailingGarbage>()) => {
-            ReadError::damaged(path, "the compressed data end early and something else follows")
-        }
         _ => ReadError::io(path, e),
     }
 }
 
-/// Bytes after a gzip member that begin no further member.
-#[derive(Debug, thiserror::Error)]
-#[error("bytes that are not gzip follow the compressed data")]
-struct TrailingGarbage;
-
-/// Concatenated gzip members (RFC 1952) with zero padding after any of them; anything else is an error.
+/// Concatenated gzip members (RFC 1952) with zero padding after any of them; anything else ends the stream and is noted.
 struct GzipMembers<R> {
     /// Always there between calls.
     decoder: Option<GzDecoder<R>>,
     ended: bool,
+    foreign_tail: Arc<AtomicBool>,
 }
 
 impl<R: BufRead> GzipMembers<R> {
-    fn new(reader: R) -> Self {
-        Self { decoder: Some(GzDecoder::new(reader)), ended: false }
+    fn new(reader: R, foreign_tail: Arc<AtomicBool>) -> Self {
+        Self { decoder: Some(GzDecoder::new(reader)), ended: false, foreign_tail }
     }
 }
 
@@ -332,12 +333,12 @@ impl<R: BufRead> Read for GzipMembers<R> {
                         reader.consume(zeros);
                         break;
                     }
-                    Some(_) => return Err(io::Error::other(TrailingGarbage)),
-                    None if rest.is_empty() => {
+                    None if !rest.is_empty() => reader.consume(zeros),
+                    end => {
                         self.ended = true;
+                        self.foreign_tail.store(end.is_some(), Ordering::Relaxed);
                         return Ok(0);
                     }
-                    None => reader.consume(zeros),
                 }
             }
             self.decoder = self.decoder.take().map(|d| GzDecoder::new(d.into_inner()));

@@ -9,8 +9,14 @@
 //! Units: positions in metres or micrometres are converted to mm for the grid, with a warning;
 //! [`crate::Header::affine`] keeps the numbers of the file. Unknown units are taken as mm, with a warning.
 
+#[cfg(test)]
+mod damage_tests;
 mod header;
 mod place;
+#[cfg(test)]
+mod sketch;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use write::{write_nifti, write_nifti_displacements};

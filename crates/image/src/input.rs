@@ -60,7 +60,13 @@ impl Input {
     /// Bytes in memory as a stream; `path` is the name that errors give.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Self {
         let limit = bytes.len() as u64;
-        Self { path: path.to_path_buf(), reader: Box::new(io::Cursor::new(bytes)), limit, compressed: false }
+        Self {
+            path: path.to_path_buf(),
+            reader: Box::new(io::Cursor::new(bytes)),
+            limit,
+            compressed: false,
+            foreign_tail: Arc::default(),
+        }
     }
 
     /// The same stream with gzip undone if it begins like gzip.

@@ -1,6 +1,14 @@
 //! Dataset manifests, their fetching, and seeded generators.
 //!
-//! [`phantom`] invents lumbar patients from a seed; [`labels`] names the structures in label volumes.
+//! - [`phantom`] invents lumbar patients from a seed: CT, labels, landmarks.
+//! - [`labels`] names the structures in label volumes.
+//! - [`manifest`] says which public datasets can be fetched, from where, under which licence.
+//! - [`cache`] says where they lie and checks them.
+//! - [`mod@fetch`] (cargo feature `fetch`, on by default) gets them.
 
+pub mod cache;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 pub mod labels;
+pub mod manifest;
 pub mod phantom;

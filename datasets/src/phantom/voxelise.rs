@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn bricks_give_the_reference_to_the_bit() {
-        for (seed, spacing_mm) in [(1, [6.0, 6.0, 6.0]), (2, [5.0, 5.0, 11.0]), (3, [9.0, 4.0, 6.0])] {
+        for (seed, spacing_mm) in [(1, [9.0, 9.0, 9.0]), (2, [8.0, 8.0, 17.0]), (3, [16.0, 7.0, 10.0])] {
             let settings = PhantomSettings { seed, spacing_mm, ..PhantomSettings::default() };
             let grid = settings.check().unwrap();
             let scene = scene_of(&settings).scene;
@@ -130,7 +130,7 @@ mod tests {
         let settings = PhantomSettings {
             seed: 4,
             spacing_mm: [0.9; 3],
-            extent_mm: [60.0, 90.0, 50.0],
+            extent_mm: [30.0, 64.0, 24.0],
             ..PhantomSettings::default()
         };
         let (grid, scene) = (settings.check().unwrap(), scene_of(&settings).scene);

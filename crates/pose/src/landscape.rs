@@ -65,3 +65,21 @@ pub fn landscape(
     let similarity = (0..samples * samples).into_par_iter().map(value).collect();
     Some(Landscape { axes, offsets, similarity })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene;
+
+    #[test]
+    fn the_peak_is_at_the_truth() {
+        let prepared = scene::prepared(&[0.0]);
+        let axes = [Axis::Translation(0), Axis::Rotation(1)];
+        let settings = Settings::default();
+        let found = landscape(&prepared, &settings, 1, &scene::truth(), axes, [10.0, 0.2], 5).unwrap();
+        let best = (0..25).max_by(|&a, &b| found.similarity[a].total_cmp(&found.similarity[b])).unwrap();
+        assert_eq!((best, found.offsets[1][2]), (12, 0.0));
+        assert!((found.similarity[12] - 1.0).abs() < 1e-3 && found.offsets[0] == [-10.0, -5.0, 0.0, 5.0, 10.0]);
+        assert_eq!(landscape(&prepared, &settings, 2, &scene::truth(), axes, [10.0, 0.2], 5), None);
+    }
+}

@@ -25,6 +25,7 @@ pub mod multi_start;
 mod objective;
 pub mod optimise;
 pub mod options;
+pub mod piecewise;
 
 pub mod problem;
 pub mod pyramid;
@@ -38,7 +39,11 @@ pub use landscape::{Landscape, landscape};
 pub use modes::{Mode, ModeTolerance, modes};
 pub use multi_start::multi_start;
 pub use options::{Optimiser, Options, OptionsError, Search, Settings, Similarity};
+pub use piecewise::{PieceOptions, PieceSolution, Pieces, PiecewiseError, Rest, register_pieces};
 pub use problem::{FixedImage, Problem, ProblemError};
 pub use pyramid::{Level, LevelError, Prepared, Pyramid};
 pub use register::register;
 pub use solution::{Iteration, LevelRecord, Solution, Status};
+
+#[cfg(test)]
+mod scene;

@@ -2,6 +2,7 @@
 
 use crate::chart::Chart;
 use crate::options::Similarity;
+use crate::problem::FixedImage;
 use crate::pyramid::PreparedLevel;
 use crate::similarity::{Compare, Quadratic, compare};
 use regiscope_drr::Renderer;
@@ -37,29 +38,33 @@ pub fn usable(pose: &Rigid) -> bool {
 impl<'a> Objective<'a> {
     /// Prepares the comparison of all views of a level; `None` if a view has nothing to compare.
     pub fn new(level: &'a PreparedLevel, pivot: Point, radius: f64, similarity: Similarity, seed: u64) -> Option<Self> {
-        let part = |(n, fixed): (usize, &'a crate::FixedImage)| {
+        Self::of_views(&level.views, &level.renderer, level.level.ray_fraction, pivot, radius, similarity, seed)
+    }
+
+    /// Prepares the comparison of views with what a renderer shows.
+    pub fn of_views(
+        views: &'a [FixedImage],
+        renderer: &'a Renderer,
+        ray_fraction: f64,
+        pivot: Point,
+        radius: f64,
+        similarity: Similarity,
+        seed: u64,
+    ) -> Option<Self> {
+        let part = |(n, fixed): (usize, &'a FixedImage)| {
             let seed = seed.wrapping_add(n as u64);
-            let compare = compare(similarity, &fixed.image, fixed.mask.as_ref(), level.level.ray_fraction, seed)?;
-            Some(Part { renderer: &level.renderer, view: &fixed.view, compare, background: None })
+            let compare = compare(similarity, &fixed.image, fixed.mask.as_ref(), ray_fraction, seed)?;
+            Some(Part { renderer, view: &fixed.view, compare, background: None })
         };
-        let parts = level.views.iter().enumerate().map(part).collect::<Option<_>>()?;
+        let parts = views.iter().enumerate().map(part).collect::<Option<_>>()?;
         Some(Self { parts, pivot, radius })
     }
 
-    /// The same objective with another renderer and what it leaves out: `background` is called with each view and
-    /// its compared pixels.
-    pub fn with_background(
-        mut self,
-        renderer: &'a Renderer,
-        pivot: Point,
-        radius: f64,
-        background: impl Fn(&View, &[u32]) -> Vec<f32>,
-    ) -> Self {
+    /// Sets what does not move: `background` is called with each view and its compared pixels.
+    pub fn set_background(&mut self, background: impl Fn(&View, &[u32]) -> Vec<f32>) {
         for part in &mut self.parts {
-            part.renderer = renderer;
             part.background = Some(background(part.view, part.compare.pixels()));
         }
-        Self { pivot, radius, ..self }
     }
 
     /// Chart around a pose in this objective's scale.

@@ -91,7 +91,7 @@ pub(crate) fn run(
 }
 
 /// Limits of a level for the start with this seed.
-fn limits(level: &Level, n: usize, seed: u64) -> Limits {
+pub(crate) fn limits(level: &Level, n: usize, seed: u64) -> Limits {
     let spread = 0.5f64.powi(n as i32);
     Limits { max_iterations: level.max_iterations, step_mm: level.step_mm, spread, seed: seed.wrapping_add(n as u64) }
 }
@@ -169,4 +169,142 @@ fn conclude(mut solution: Solution, finest: &Objective) -> Solution {
         solution.status = Status::Diverged;
     }
     solution
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Optimiser, Options, Similarity};
+    use crate::scene;
+    use crate::scores::mtre;
+
+    fn go(_: &Iteration) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn settings(options: Options) -> Settings {
+        Settings::new(options).unwrap()
+    }
+
+    fn error(solution: &Solution) -> f64 {
+        mtre(&solution.world_from_volume, &scene::truth(), &scene::targets())
+    }
+
+    #[test]
+    fn every_optimiser_finds_the_pose() {
+        let prepared = scene::prepared(&[0.0, 1.2]);
+        let optimisers = [
+            (Optimiser::LevenbergMarquardt, 0.02),
+            (Optimiser::Lbfgs, 0.1),
+            (Optimiser::NelderMead { simplex_mm: 15.0 }, 1.0),
+            (Optimiser::CmaEs { sigma_mm: 10.0 }, 0.1),
+        ];
+        for (optimiser, tolerance) in optimisers {
+            let options = Options { optimiser, ..Options::default() };
+            let found = register(&prepared, &settings(options), &scene::start(), &mut go);
+            assert!(error(&found) < tolerance, "{optimiser:?}: {} mm, {:?}", error(&found), found.status);
+            assert!(found.similarity > 0.999 && found.levels.len() == 2);
+            assert_eq!(
+                found.evaluations,
+                found.levels.iter().map(|l| l.evaluations).sum::<usize>()
+                    + usize::from(optimiser != Optimiser::LevenbergMarquardt)
+            );
+            assert!(found.curvature.symmetric_eigenvalues().min() > 0.0);
+        }
+    }
+
+    #[test]
+    fn every_similarity_finds_the_pose() {
+        let prepared = scene::prepared(&[0.0, 1.2]);
+        let similarities = [
+            (Similarity::Ssd, 0.02),
+            (Similarity::Ncc, 0.02),
+            (Similarity::LocalNcc { patch: 9 }, 0.5),
+            (Similarity::GradientNcc { sigma: 1.0 }, 0.02),
+            (Similarity::MutualInformation { bins: 24 }, 1.0),
+        ];
+        for (similarity, tolerance) in similarities {
+            let options = Options { similarity, ..Options::default() };
+            let found = register(&prepared, &settings(options), &scene::start(), &mut go);
+            assert!(error(&found) < tolerance, "{similarity:?}: {} mm, {:?}", error(&found), found.status);
+        }
+    }
+
+    #[test]
+    fn few_rays_suffice() {
+        let sparse: Vec<Level> = scene::pyramid().levels().iter().map(|l| Level { ray_fraction: 0.2, ..*l }).collect();
+        let prepared = Prepared::new(scene::problem(&[0.0, 1.2]), &crate::Pyramid::new(sparse).unwrap()).unwrap();
+        let found = register(&prepared, &Settings::default(), &scene::start(), &mut go);
+        assert!(error(&found) < 0.05, "{} mm", error(&found));
+        assert_eq!(found.levels[1].rays, found.levels[1].evaluations * 2 * 320);
+    }
+
+    #[test]
+    fn a_second_view_fixes_the_depth() {
+        // Along the beam one view feels little: its curvature there is far below that of the two views.
+        let depth = |angles: &[f64]| {
+            let found = register(&scene::prepared(angles), &Settings::default(), &scene::start(), &mut go);
+            let covariance = found.curvature.try_inverse().unwrap();
+            covariance[(1, 1)].sqrt() / covariance[(0, 0)].sqrt()
+        };
+        let (one, two) = (depth(&[0.0]), depth(&[0.0, std::f64::consts::FRAC_PI_2]));
+        assert!(one > 5.0 && two < 2.0, "{one} {two}");
+    }
+
+    #[test]
+    fn a_search_reaches_what_a_climb_does_not() {
+        let prepared = scene::prepared(&[0.0]);
+        let far = Rigid::rotation(regiscope_geometry::Vector::new(0.0, 0.0, 1.6)) * scene::truth();
+        let climbed = register(&prepared, &Settings::default(), &far, &mut go);
+        let search = Search { samples: 300, rotation: 1.6, translation: 5.0, keep: 12 };
+        let options = Options { search: Some(search), ..Options::default() };
+        let searched = register(&prepared, &settings(options), &far, &mut go);
+        assert!(error(&climbed) > 10.0, "{}", error(&climbed));
+        assert!(error(&searched) < 0.2, "{}", error(&searched));
+    }
+
+    #[test]
+    fn broken_starts_are_outcomes() {
+        let prepared = scene::prepared(&[0.0]);
+        let run = |start| register(&prepared, &Settings::default(), &start, &mut go);
+        for broken in [f64::NAN, f64::INFINITY, 1e300] {
+            assert_eq!(run(Rigid::translation(broken, 0.0, 0.0)).status, Status::BrokenStart);
+        }
+        let aside = run(Rigid::translation(5000.0, 0.0, 0.0));
+        assert_eq!((aside.status, aside.levels.len()), (Status::NoOverlap, 0));
+        assert!(aside.status.advice().is_some());
+        // With the source inside the volume the answer may be anything, but there is one.
+        assert!(run(Rigid::translation(0.0, -600.0, 0.0)).world_from_volume.translation.vector.norm().is_finite());
+    }
+
+    #[test]
+    fn an_observer_can_stop() {
+        let prepared = scene::prepared(&[0.0]);
+        let mut calls = 0;
+        let found = register(&prepared, &Settings::default(), &scene::start(), &mut |i| {
+            calls += 1;
+            if i.iteration == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!((found.status, found.levels.len(), calls), (Status::Stopped, 1, 3));
+        assert!(error(&found) < mtre(&scene::start(), &scene::truth(), &scene::targets()));
+    }
+
+    #[test]
+    fn masked_pixels_are_not_seen() {
+        let mut views = scene::xrays(&scene::blobs(), &[0.0, 1.2]);
+        for fixed in &mut views {
+            let dirt = |p: usize| (10..20).contains(&(p % 40)) && p / 40 < 12;
+            let data = fixed.image.data().iter().enumerate();
+            let data = data.map(|(p, &v)| if dirt(p) { f32::NAN } else { v }).collect();
+            fixed.image = regiscope_image::Image::new(40, 40, data);
+            fixed.mask = Some(regiscope_image::Image::new(40, 40, (0..1600).map(|p| !dirt(p)).collect()));
+        }
+        let problem = crate::Problem::new(views, scene::blobs()).unwrap();
+        let prepared = Prepared::new(problem, &scene::pyramid()).unwrap();
+        for similarity in [Similarity::Ncc, Similarity::LocalNcc { patch: 7 }, Similarity::GradientNcc { sigma: 0.7 }] {
+            let options = Options { similarity, ..Options::default() };
+            let found = register(&prepared, &settings(options), &scene::start(), &mut go);
+            assert!(error(&found) < 1.0, "{similarity:?} {}", error(&found));
+        }
+    }
 }

@@ -99,7 +99,7 @@ pub fn lbfgs(objective: &Objective, start: &Rigid, limits: &Limits, report: Repo
 /// Nelder–Mead from a regular simplex with edges of `simplex_mm` around the start; it ends when the best point has
 /// moved less than the level's shortest step in `PATIENCE` iterations.
 pub fn nelder_mead(objective: &Objective, start: &Rigid, simplex_mm: f64, limits: &Limits, report: Report) -> Climb {
-    const PATIENCE: usize = 24;
+    const PATIENCE: usize = 60;
     let edge = (simplex_mm * limits.spread).max(2.0 * limits.step_mm);
     let mut simplex = vec![vec![0.0; 6]; 7];
     (0..6).for_each(|n| simplex[n + 1][n] = edge);

@@ -48,7 +48,7 @@ mod tests {
             assert_eq!(one, three);
             let tolerance = ModeTolerance { pivot: prepared.pivot(), translation: 2.0, rotation: 0.04 };
             let found = modes(&one, &tolerance);
-            assert!(found[0].2 * found[0].members.len() > starts.len(), "{found:?}");
+            assert!(2 * found[0].members.len() > starts.len(), "{found:?}");
             let error = crate::scores::mtre(&found[0].world_from_volume, &scene::truth(), &scene::targets());
             assert!(error < 2.0, "{error}");
         }

@@ -135,8 +135,9 @@ pub fn parse(text: &str) -> Result<TransformFile, Problem> {
     let composite = begun.first().filter(|first| first.kind.is_none()).map(|first| first.scalar);
     let transforms = begun.into_iter().filter_map(|transform| finish(transform).transpose());
     let transforms = transforms.collect::<Result<Vec<_>, Problem>>()?;
-    if transforms.is_empty() && composite.is_none() {
-        return Err(Problem::MissingKey { key: "Transform".into() });
+    if transforms.is_empty() {
+        let held = composite.map_or("no \"Transform:\" line", |_| "a CompositeTransform without parts");
+        return Err(Problem::Meaning(format!("it holds {held}, accepted is at least one transform")));
     }
     Ok(TransformFile { transforms, composite })
 }
@@ -316,6 +317,8 @@ FixedParameters: 10.5 -20.25 30.125
             assert!(message.contains(said), "{from} -> {to}: {message}");
         }
         assert!(parse("").is_err() && parse(SIGNATURE).is_err());
+        let empty = format!("{SIGNATURE}\nTransform: CompositeTransform_double_3_3\n");
+        assert!(parse(&empty).unwrap_err().to_string().contains("a CompositeTransform without parts"));
         let early = format!("{SIGNATURE}\nParameters: 1\n");
         assert!(parse(&early).unwrap_err().to_string().contains("a \"Transform:\" line before it"));
     }

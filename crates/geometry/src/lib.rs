@@ -20,6 +20,7 @@ pub mod itk_kind;
 pub mod itk_transform;
 pub mod itk_transform_file;
 mod json;
+pub mod mean;
 pub mod opencv_yaml;
 pub mod projection_file;
 pub mod rotation;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod damage;
+pub mod dicom;
 pub mod error;
 mod folder;
 mod header_text;

@@ -7,7 +7,7 @@ use crate::raw::{Header, RawImage, not_finite_warning};
 use crate::scalar::Encoding;
 use crate::stored::Stored;
 use crate::volume::Volume;
-use crate::{metaimage, nifti, nrrd};
+use crate::{dicom, metaimage, nifti, nrrd};
 use std::path::Path;
 
 /// A file whose header is read and whose numbers come next in `input`, x-fastest and in one piece.
@@ -62,6 +62,8 @@ enum Source {
     Plain(Opened),
     /// Behind a text header, in many forms.
     Stored(Stored),
+    /// Packed so that it is unpacked as a whole.
+    Whole(RawImage),
 }
 
 /// Opens a file of any format.
@@ -69,6 +71,9 @@ fn open(path: &Path) -> Result<Source, ReadError> {
     let ending = path.to_string_lossy().to_ascii_lowercase();
     if ending.ends_with(".img") || ending.ends_with(".img.gz") {
         return nifti::open(Input::open(&nifti::header_of(path)?)?).map(Source::Plain);
+    }
+    if path.is_dir() {
+        return dicom::read_dicom_series(path, None).map(Source::Whole);
     }
     open_stream(Input::open(path)?, Folder::Of(path))
 }
@@ -79,6 +84,9 @@ fn open_stream(mut input: Input, folder: Folder) -> Result<Source, ReadError> {
     let start = input.look_ahead(512)?;
     if nifti::recognises(&start) {
         return nifti::open(input).map(Source::Plain);
+    }
+    if dicom::walk::recognises(&start) {
+        return dicom::read_file(input).map(Source::Whole);
     }
     if nrrd::recognises(&start) {
         return nrrd::open(input, folder).map(Source::Stored);
@@ -106,6 +114,7 @@ impl Source {
         match self {
             Self::Plain(opened) => opened.into_image(),
             Self::Stored(stored) => stored.into_image(),
+            Self::Whole(image) => Ok(image),
         }
     }
 
@@ -113,6 +122,10 @@ impl Source {
         match self {
             Self::Plain(opened) => opened.into_volume(),
             Self::Stored(stored) => stored.into_volume(),
+            Self::Whole(image) => {
+                let warnings = image.header().warnings.clone();
+                Ok(Loaded { volume: image.into_volume_f32()?, warnings })
+            }
         }
     }
 
@@ -120,6 +133,7 @@ impl Source {
         match self {
             Self::Plain(opened) => opened.into_header(),
             Self::Stored(stored) => stored.into_header(),
+            Self::Whole(image) => Ok(image.into_parts().0),
         }
     }
 }

@@ -1,11 +1,75 @@
 //! `regiscope info`.
 
-use crate::support::{json, refused, run, write};
+use crate::support::{json, nifti, refused, run, stdout, write};
 use serde_json::json;
+
+const CAMERA: &str = r#"{"source_mm": [0, -500, 0], "pixel0_mm": [-50, 300, 50], "col_step_mm": [1, 0, 0],
+    "row_step_mm": [0, 0, -1], "rows": 101, "cols": 100}"#;
 
 #[test]
 fn a_missing_file_is_named() {
     refused(&run(["info", "nowhere/missing.nii.gz"]), &["nowhere/missing.nii.gz", "No such file"]);
+}
+
+#[test]
+fn a_volume_is_described_as_nibabel_sees_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let affine = [[-2.0, 0.0, 0.0, 10.0], [0.0, 3.0, -4.0, -20.0], [0.0, 4.0, 3.0, 30.0]];
+    let data: Vec<i16> = (0..24).map(|n| n * 100 - 1000).collect();
+    let bytes = nifti([2, 3, 4], affine, 0.5, 1.0, &data);
+    let path = write(folder.path(), "ct.nii", &bytes);
+    let value = json(["info".as_ref(), path.as_os_str(), "--voxel".as_ref(), "1,2,3".as_ref()]);
+    assert_eq!(value["kind"], "image");
+    assert_eq!(value["shape"], json!([2, 3, 4]));
+    let rows = json!([[-2.0, 0.0, 0.0, 10.0], [0.0, 3.0, -4.0, -20.0], [0.0, 4.0, 3.0, 30.0], [0.0, 0.0, 0.0, 1.0]]);
+    assert_eq!(value["affine"], rows);
+    assert_eq!(value["voxel"], 651.0);
+    assert_eq!(value["range"], json!([-499.0, 651.0]));
+    assert_eq!(value["scalar_type"], "int16");
+    assert_eq!(value["warnings"], json!([]));
+    assert_eq!(json(["info".as_ref(), path.as_os_str()])["voxel"], json!(null));
+    let text = stdout(&run(["info".as_ref(), path.as_os_str(), "--voxel".as_ref(), "0,0,0".as_ref()]));
+    assert!(text.contains("2 × 3 × 4") && text.contains("voxel    0,0,0 is -499"), "{text}");
+    let outside = run(["info".as_ref(), path.as_os_str(), "--voxel".as_ref(), "2,0,0".as_ref()]);
+    refused(&outside, &["ct.nii", "voxel 2,0,0", "2 × 3 × 4"]);
+    let cut = write(folder.path(), "cut.nii", &bytes[..bytes.len() - 1]);
+    refused(&run(["info".as_ref(), cut.as_os_str()]), &["cut.nii", "truncated"]);
+    for content in [&b""[..], b"hello", &[0; 400]] {
+        let path = write(folder.path(), "no.nii.gz", content);
+        refused(&run(["info".as_ref(), path.as_os_str()]), &["no.nii.gz"]);
+    }
+}
+
+#[test]
+fn a_numpy_image_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let image = regiscope::image::Image::new(2, 3, vec![0.5, 1.0, 2.0, 3.0, 4.0, -5.0]);
+    regiscope::image::npy::write_image(&path, &image).unwrap();
+    let value = json(["info".as_ref(), path.as_os_str(), "--voxel".as_ref(), "2,1,0".as_ref()]);
+    assert_eq!((&value["shape"], &value["voxel"]), (&json!([3, 2, 1]), &json!(-5.0)));
+    assert_eq!(value["scalar_type"], "float32");
+}
+
+#[test]
+fn a_voxel_is_asked_of_images_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "cam.json", CAMERA);
+    let output = run(["info".as_ref(), path.as_os_str(), "--voxel".as_ref(), "0,0,0".as_ref()]);
+    refused(&output, &["cam.json", "--voxel"]);
+}
+
+#[test]
+fn a_camera_file_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "cam.json", CAMERA);
+    let value = json(["info".as_ref(), path.as_os_str()]);
+    assert_eq!(value["kind"], "camera");
+    assert_eq!(value["camera"]["rows"], 101);
+    assert_eq!(value["source_detector_mm"], 800.0);
+    assert!(stdout(&run(["info".as_ref(), path.as_os_str()])).contains("800.000 mm from the detector"));
+    let broken = write(folder.path(), "broken.json", CAMERA.replace("rows", "lines"));
+    refused(&run(["info".as_ref(), broken.as_os_str()]), &["broken.json", "lines"]);
 }
 
 #[cfg(feature = "tables")]

@@ -55,3 +55,35 @@ pub fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     std::fs::write(&path, content).expect("a temporary folder can be written to");
     path
 }
+
+/// The bytes of a NIfTI-1 file of 16-bit integers, built by hand: shape (x, y, z), rows of the affine from voxel to
+/// RAS mm as sform, slope and intercept.
+pub fn nifti(shape: [u16; 3], affine: [[f32; 4]; 3], slope: f32, intercept: f32, data: &[i16]) -> Vec<u8> {
+    let mut header = vec![0u8; 352];
+    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &348i32.to_le_bytes());
+    for (n, extent) in [3, shape[0], shape[1], shape[2], 1, 1, 1, 1].into_iter().enumerate() {
+        put(40 + 2 * n, &extent.to_le_bytes());
+    }
+    put(70, &4i16.to_le_bytes()); // int16
+    put(72, &16i16.to_le_bytes());
+    for axis in 0..3 {
+        let spacing = (0..3).map(|r| affine[r][axis] * affine[r][axis]).sum::<f32>().sqrt();
+        put(80 + 4 * axis, &spacing.to_le_bytes());
+    }
+    put(76, &1f32.to_le_bytes());
+    put(108, &352f32.to_le_bytes());
+    put(112, &slope.to_le_bytes());
+    put(116, &intercept.to_le_bytes());
+    put(123, &[2]); // mm
+    put(254, &1i16.to_le_bytes()); // sform: scanner
+    for (r, row) in affine.iter().enumerate() {
+        for (c, value) in row.iter().enumerate() {
+            put(280 + 16 * r + 4 * c, &value.to_le_bytes());
+        }
+    }
+    put(344, b"n+1\0");
+    assert_eq!(data.len(), shape.iter().map(|&n| usize::from(n)).product::<usize>());
+    header.extend(data.iter().flat_map(|v| v.to_le_bytes()));
+    header
+}

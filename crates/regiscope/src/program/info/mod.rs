@@ -1,5 +1,7 @@
 //! `regiscope info`: what a file holds, or why it is refused.
 
+mod camera;
+mod image;
 #[cfg(feature = "tables")]
 mod table;
 
@@ -23,6 +25,9 @@ pub struct Description {
 /// What a file's name and first bytes promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Volume,
+    Npy,
+    Camera,
     Table,
 }
 
@@ -31,12 +36,14 @@ pub fn run(arguments: InfoArgs, output: Output) -> Result<Ending, Failure> {
     let path = &arguments.file;
     // A missing file is told as such, whatever its name promises.
     std::fs::metadata(path).map_err(|e| Failure::file(path, e))?;
-    let accepted = "accepted are tables (.csv, .tsv, .parquet)";
-    let kind = kind_of(path).ok_or_else(|| Failure::file(path, format_args!("of no known kind; {accepted}")))?;
-    if arguments.voxel.is_some() {
-        return Err(Failure::file(path, format_args!("--voxel is for images, and this is a {} file", kind.name())));
+    let kind = kind_of(path);
+    if arguments.voxel.is_some() && !matches!(kind, Kind::Volume | Kind::Npy) {
+        return Err(Failure::file(path, "--voxel asks for a voxel of an image, and this is none"));
     }
     let description = match kind {
+        Kind::Volume => image::describe(path, arguments.voxel)?,
+        Kind::Npy => image::describe_npy(path, arguments.voxel)?,
+        Kind::Camera => camera::describe(path)?,
         Kind::Table => describe_table(path)?,
     };
     if !output.json {
@@ -56,18 +63,13 @@ fn describe_table(path: &Path) -> Result<Description, Failure> {
     Err(Failure::file(path, "a table, and this program was built without the cargo feature `tables`"))
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-        }
-    }
-}
-
-fn kind_of(path: &Path) -> Option<Kind> {
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    match extension.as_str() {
-        "csv" | "tsv" | "parquet" => Some(Kind::Table),
-        _ => None,
+/// Volumes are recognised by their content, whatever they are called.
+fn kind_of(path: &Path) -> Kind {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    match extension.as_deref() {
+        Some("npy") => Kind::Npy,
+        Some("json") => Kind::Camera,
+        Some("csv" | "tsv" | "parquet") => Kind::Table,
+        _ => Kind::Volume,
     }
 }

@@ -4,6 +4,7 @@
 //! Lane arithmetic is single precision, set up for each ray in double precision. No operation is contracted or
 //! reordered, so that every instruction set gives the same bits.
 
+mod fetch;
 pub mod prefix;
 pub mod siddon;
 

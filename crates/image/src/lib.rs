@@ -1,5 +1,6 @@
 //! Volumes and images: the arrays the engines work on, and the files they come from and go to.
 
+pub mod coarsen;
 #[cfg(test)]
 mod damage;
 pub mod dicom;
@@ -8,6 +9,7 @@ mod folder;
 mod header_text;
 pub mod input;
 mod list;
+pub mod mask;
 pub mod metaimage;
 pub mod nifti;
 pub mod npy;
@@ -15,9 +17,12 @@ pub mod nrrd;
 pub mod output;
 pub mod raw;
 pub mod read;
+pub mod resample;
 pub mod scalar;
+pub mod smooth;
 mod stored;
 pub mod volume;
+pub mod window;
 pub mod write;
 
 pub use error::{ReadError, Warning, WriteError};

@@ -20,6 +20,7 @@ pub mod read;
 pub mod resample;
 pub mod scalar;
 pub mod smooth;
+pub mod spline;
 mod stored;
 pub mod volume;
 pub mod window;

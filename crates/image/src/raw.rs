@@ -212,6 +212,23 @@ impl RawImage {
         Ok(Volume::new(self.header.grid, data))
     }
 
+    /// The image as a field of displacements (LPS, mm), stored as shape (X, Y, Z, 1, 3) as
+    /// [`crate::write_nifti_displacements`] writes it; other shapes are refused.
+    pub fn into_displacements(self) -> Result<Volume<[f32; 3]>, ReadError> {
+        let Header { path, shape, grid, scale, .. } = self.header;
+        if shape[..] != [grid.shape()[0], grid.shape()[1], grid.shape()[2], 1, 3] {
+            let what = format!("shape {shape:?} as a displacement field");
+            return Err(ReadError::unsupported(&path, what, "shape (X, Y, Z, 1, 3)"));
+        }
+        let voxels = grid.len();
+        let value = |offset: usize| {
+            let stored = self.samples.get(offset);
+            scale.map_or(stored, |s| s.apply(stored)) as f32
+        };
+        let data = (0..voxels).map(|voxel| [0, 1, 2].map(|component| value(component * voxels + voxel))).collect();
+        Ok(Volume::new(grid, data))
+    }
+
     /// The image as one volume of labels; refuses values that are not whole or not in 0–65535.
     #[allow(clippy::unnecessary_cast)] // f64 is one of the types
     pub fn into_labels(self) -> Result<Volume<u16>, ReadError> {

@@ -16,7 +16,7 @@ pub fn resampled_linear(
     source_from_target: &Affine3<f64>,
     outside: f32,
 ) -> Volume<f32> {
-    resampled(source, target, source_from_target, outside, |index| linear(source, index))
+    resampled(source.grid(), target, source_from_target, outside, |index| linear(source, index))
 }
 
 /// Samples `source` at the voxels of `target`, taking the nearest voxel: for labels and masks.
@@ -26,7 +26,7 @@ pub fn resampled_nearest<T: Copy + Send + Sync>(
     source_from_target: &Affine3<f64>,
     outside: T,
 ) -> Volume<T> {
-    resampled(source, target, source_from_target, outside, |index| nearest(source, index))
+    resampled(source.grid(), target, source_from_target, outside, |index| nearest(source, index))
 }
 
 /// Value at a continuous index by trilinear interpolation; `None` outside the box of the voxels.
@@ -73,14 +73,14 @@ pub fn nearest<T: Copy>(source: &Volume<T>, index: &Point) -> Option<T> {
 }
 
 /// Evaluates `sample` at the source index of every target voxel, rows in parallel.
-fn resampled<T: Copy + Send + Sync, U: Sync>(
-    source: &Volume<U>,
+pub(crate) fn resampled<T: Copy + Send + Sync>(
+    source: &Grid,
     target: &Grid,
     source_from_target: &Affine3<f64>,
     outside: T,
     sample: impl Fn(&Point) -> Option<T> + Sync,
 ) -> Volume<T> {
-    let (origin, axes) = index_map(source.grid(), target, source_from_target);
+    let (origin, axes) = index_map(source, target, source_from_target);
     let [nx, ny, _] = target.shape();
     let mut data = vec![outside; target.len()];
     data.par_chunks_mut(nx).enumerate().for_each(|(row, values)| {

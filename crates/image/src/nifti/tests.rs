@@ -313,12 +313,16 @@ fn displacement_fields_are_five_dimensional_vectors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("field.nii.gz");
     let vectors = (0..60).map(|n| [n as f32, -(n as f32), 0.5]).collect();
-    write_nifti_displacements(&path, &Volume::new(oblique([5, 4, 3], false), vectors)).unwrap();
+    let field = Volume::new(oblique([5, 4, 3], false), vectors);
+    write_nifti_displacements(&path, &field).unwrap();
     let image = read_image(&path).unwrap();
     assert_eq!((image.header().shape.as_slice(), image.header().intent), ([5, 4, 3, 1, 3].as_slice(), 1007));
     let index = |c| [2, 1, 2, 0, c];
     assert_eq!([0, 1, 2].map(|c| image.value(&index(c)).unwrap()), [47.0, -47.0, 0.5]);
-    assert!(matches!(image.into_volume_f32(), Err(ReadError::NotAVolume { .. })));
+    assert!(matches!(image.clone().into_volume_f32(), Err(ReadError::NotAVolume { .. })));
+    let back = image.into_displacements().unwrap();
+    assert!(back.data() == field.data() && same_place(back.grid(), field.grid()));
+    assert!(read(&Sketch::default()).unwrap().into_displacements().is_err());
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::process::Command;
 
 fn main() {
     let version = std::env::var("CARGO_PKG_VERSION").expect("cargo sets it");
-    println!("cargo:rustc-env=REGISCOPE_VERSION={version} ({})", revision().unwrap_or("no revision".into()));
+    let revision = revision();
+    println!("cargo:rustc-env=REGISCOPE_REVISION={}", revision.as_deref().unwrap_or_default());
+    println!("cargo:rustc-env=REGISCOPE_VERSION={version} ({})", revision.as_deref().unwrap_or("no revision"));
     for file in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--git-path", file]) {
             println!("cargo:rerun-if-changed={path}");

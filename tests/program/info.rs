@@ -72,6 +72,38 @@ fn a_camera_file_is_described() {
     refused(&run(["info".as_ref(), broken.as_os_str()]), &["broken.json", "lines"]);
 }
 
+#[test]
+fn a_transform_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "#Insight Transform File V1.0\n#Transform 0\nTransform: Euler3DTransform_double_3_3\n\
+        Parameters: 0 0 1.5707963267948966 10 20 30\nFixedParameters: 1 2 3 0\n";
+    let path = write(folder.path(), "pose.tfm", text);
+    let value = json(["info".as_ref(), path.as_os_str()]);
+    assert_eq!(value["kind"], "transform");
+    assert_eq!(value["transforms"][0]["type"], "Euler3DTransform");
+    // A quarter turn about z through (1, 2, 3) takes (1, 2, 3) to itself, then shifts it.
+    let row = |r: usize| -> Vec<f64> { serde_json::from_value(value["matrix"][r].clone()).unwrap() };
+    let image = |r: usize| row(r)[0] + 2.0 * row(r)[1] + 3.0 * row(r)[2] + row(r)[3];
+    for (r, expected) in [11.0, 22.0, 33.0].into_iter().enumerate() {
+        assert!((image(r) - expected).abs() < 1e-12);
+    }
+    assert!((value["rotation_deg"][2].as_f64().unwrap() - 90.0).abs() < 1e-9);
+    let broken = write(folder.path(), "broken.tfm", text.replace("10 20", "10"));
+    refused(&run(["info".as_ref(), broken.as_os_str()]), &["broken.tfm"]);
+    assert!(stdout(&run(["info".as_ref(), path.as_os_str()])).contains("Euler3DTransform"));
+}
+
+#[test]
+fn a_document_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "a.toml", "title = \"Two\"\n[phantom]\npatient = 3\n[view]\n[render]\n");
+    let value = json(["info".as_ref(), path.as_os_str()]);
+    assert_eq!((&value["kind"], &value["task"], &value["views"]), (&json!("document"), &json!("render"), &json!(1)));
+    assert_eq!(value["document"]["phantom"]["patient"], 3);
+    let broken = write(folder.path(), "b.toml", "titel = \"Two\"\n[phantom]\npatient = -3\n");
+    refused(&run(["info".as_ref(), broken.as_os_str()]), &["b.toml", "titel", "2 mistakes"]);
+}
+
 #[cfg(feature = "tables")]
 #[test]
 fn a_csv_table_is_described() {
@@ -114,4 +146,12 @@ fn a_parquet_table_is_described_and_damage_is_refused() {
         let path = write(folder.path(), &format!("{at}.parquet"), bytes);
         refused(&run(["info".as_ref(), path.as_os_str()]), &[&format!("{at}.parquet")]);
     }
+}
+
+#[cfg(not(feature = "tables"))]
+#[test]
+fn a_table_needs_the_feature() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "a.csv", "case\n1\n");
+    refused(&run(["info".as_ref(), path.as_os_str()]), &["a.csv", "cargo feature `tables`"]);
 }

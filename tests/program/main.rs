@@ -1,5 +1,7 @@
 //! The program from outside: its output, its files, its refusals and its exit statuses.
 
+mod check;
 mod completions;
+mod data;
 mod info;
 mod support;

@@ -1,5 +1,6 @@
 //! Why a command ended without its result, and the exit status that says so.
 
+use crate::program::interrupt::INTERRUPTED;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -35,7 +36,7 @@ impl Failure {
     pub fn status(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Input(_) | Self::Told => 2,
-            Self::Interrupted(_) => 130,
+            Self::Interrupted(_) => INTERRUPTED,
             Self::BrokenPipe => 0,
         })
     }

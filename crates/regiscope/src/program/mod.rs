@@ -1,12 +1,21 @@
 //! The command line program.
 
 mod args;
+mod cache;
+mod check;
 mod completions;
+mod data;
+mod document;
 mod failure;
 #[cfg(feature = "tables")]
 mod guard;
 mod info;
+mod interrupt;
 mod output;
+mod progress;
+mod register;
+mod run;
+mod schema;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -27,12 +36,17 @@ pub fn main() -> ExitCode {
         }
         say(format_args!("regiscope: this is a bug, please report it with the command: {}", one_line(info)));
     }));
-    panic::catch_unwind(AssertUnwindSafe(|| run(Arguments::parse()))).unwrap_or(ExitCode::from(BUG))
+    panic::catch_unwind(AssertUnwindSafe(|| dispatch(Arguments::parse()))).unwrap_or(ExitCode::from(BUG))
 }
 
-fn run(arguments: Arguments) -> ExitCode {
+fn dispatch(arguments: Arguments) -> ExitCode {
     let output = Output::new(arguments.output);
     let ended = match arguments.command {
+        Command::Run(arguments) => run::run(arguments, output),
+        Command::Check(arguments) => check::run(arguments, output),
+        Command::Register(arguments) => register::run(*arguments, output),
+        Command::Data(arguments) => data::run(arguments, output),
+        Command::Schema => schema::run(output),
         Command::Info(arguments) => info::run(arguments, output),
         Command::Completions(arguments) => completions::run(arguments, output),
     };

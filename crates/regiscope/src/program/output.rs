@@ -50,6 +50,19 @@ impl Output {
     }
 }
 
+/// Whether colours may be used on standard error: on a terminal, unless `NO_COLOR` is set (no-color.org) or the
+/// terminal is a dumb one.
+pub fn stderr_has_colour() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// Columns of the terminal that standard error is, if it is one.
+pub fn stderr_width() -> Option<usize> {
+    io::stderr().is_terminal().then(|| usize::from(console::Term::stderr().size().1).clamp(40, 120))
+}
+
 /// One line on standard error; a closed pipe there is nobody's concern.
 pub fn say(sentence: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{sentence}");

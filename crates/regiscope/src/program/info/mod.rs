@@ -1,9 +1,11 @@
 //! `regiscope info`: what a file holds, or why it is refused.
 
 mod camera;
+mod document;
 mod image;
 #[cfg(feature = "tables")]
 mod table;
+mod transform;
 
 use crate::program::args::InfoArgs;
 use crate::program::failure::{Ending, Failure};
@@ -27,7 +29,9 @@ pub struct Description {
 enum Kind {
     Volume,
     Npy,
+    Transform,
     Camera,
+    Document,
     Table,
 }
 
@@ -43,6 +47,8 @@ pub fn run(arguments: InfoArgs, output: Output) -> Result<Ending, Failure> {
     let description = match kind {
         Kind::Volume => image::describe(path, arguments.voxel)?,
         Kind::Npy => image::describe_npy(path, arguments.voxel)?,
+        Kind::Transform => transform::describe(path)?,
+        Kind::Document => document::describe(path)?,
         Kind::Camera => camera::describe(path)?,
         Kind::Table => describe_table(path)?,
     };
@@ -69,6 +75,8 @@ fn kind_of(path: &Path) -> Kind {
     match extension.as_deref() {
         Some("npy") => Kind::Npy,
         Some("json") => Kind::Camera,
+        Some("tfm" | "txt" | "mat" | "h5") => Kind::Transform,
+        Some("toml") => Kind::Document,
         Some("csv" | "tsv" | "parquet") => Kind::Table,
         _ => Kind::Volume,
     }

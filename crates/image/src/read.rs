@@ -70,7 +70,7 @@ enum Source {
 fn open(path: &Path) -> Result<Source, ReadError> {
     let ending = path.to_string_lossy().to_ascii_lowercase();
     if ending.ends_with(".img") || ending.ends_with(".img.gz") {
-        return nifti::open(Input::open(&nifti::header_of(path)?)?).map(Source::Plain);
+        return nifti::open(Input::open(&nifti::header_of(path)?)?, Folder::Of(path)).map(Source::Plain);
     }
     if path.is_dir() {
         return dicom::read_dicom_series(path, None).map(Source::Whole);
@@ -83,7 +83,7 @@ fn open_stream(mut input: Input, folder: Folder) -> Result<Source, ReadError> {
     let path = input.path().to_path_buf();
     let start = input.look_ahead(512)?;
     if nifti::recognises(&start) {
-        return nifti::open(input).map(Source::Plain);
+        return nifti::open(input, folder).map(Source::Plain);
     }
     if dicom::walk::recognises(&start) {
         return dicom::read_file(input).map(Source::Whole);

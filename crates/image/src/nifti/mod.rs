@@ -22,12 +22,12 @@ mod write;
 pub use write::{write_nifti, write_nifti_displacements};
 
 use crate::error::ReadError;
+use crate::folder::Folder;
 use crate::input::Input;
 use crate::raw::{Format, Header};
 use crate::read::Opened;
 use crate::scalar::{Encoding, Scale};
 use header::{Fields, SIZE_1, SIZE_2};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Whether a file begins like a NIfTI (or Analyze) header.
@@ -36,7 +36,7 @@ pub(crate) fn recognises(start: &[u8]) -> bool {
 }
 
 /// Reads the header of a file that [`recognises`] accepts and stops at its first voxel.
-pub(crate) fn open(mut input: Input) -> Result<Opened, ReadError> {
+pub(crate) fn open(mut input: Input, folder: Folder) -> Result<Opened, ReadError> {
     let path = input.path().to_path_buf();
     let mut bytes = [0; SIZE_2];
     input.read_exact(&mut bytes[..4])?;
@@ -62,7 +62,7 @@ pub(crate) fn open(mut input: Input) -> Result<Opened, ReadError> {
     } else {
         // What follows the header of a pair are extensions.
         input.finish()?;
-        input = Input::open(&partner(&path, ".hdr", ".img")?)?;
+        input = folder.open(&partner(&path, ".hdr", ".img")?)?.ungzipped()?;
         skip_to(&mut input, offset, 0)?;
     }
     let header = Header {
@@ -81,26 +81,22 @@ pub(crate) fn open(mut input: Input) -> Result<Opened, ReadError> {
 
 /// The header that belongs to an `.img` file.
 pub(crate) fn header_of(image: &Path) -> Result<PathBuf, ReadError> {
-    partner(image, ".img", ".hdr")
+    Folder::Of(image).resolve(&partner(image, ".img", ".hdr")?)
 }
 
-/// The other file of a pair: same folder, same name, plain or gzip.
-fn partner(path: &Path, own: &str, other: &str) -> Result<PathBuf, ReadError> {
+/// Name of the other file of a pair: same folder, same name, plain or gzip.
+fn partner(path: &Path, own: &str, other: &str) -> Result<String, ReadError> {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let lower = name.to_ascii_lowercase();
     let stem = [format!("{own}.gz"), own.to_string()].iter().find_map(|ending| lower.strip_suffix(ending.as_str()));
     let Some(stem) = stem.map(|s| &name[..s.len()]) else {
-        return Err(ReadError::unsupported(
-            path,
-            "a NIfTI header of a pair under this name",
-            "a name that ends in .hdr, with the data beside it in .img",
-        ));
+        let accepted = "a name that ends in .hdr, with the data beside it in .img";
+        return Err(ReadError::unsupported(path, "a NIfTI header of a pair under this name", accepted));
     };
-    let spelled = |ending: &str| path.with_file_name(OsString::from(format!("{stem}{ending}")));
     [other.to_string(), format!("{other}.gz"), other.to_uppercase()]
         .iter()
-        .map(|ending| spelled(ending))
-        .find(|candidate| candidate.is_file())
+        .map(|ending| format!("{stem}{ending}"))
+        .find(|candidate| path.with_file_name(candidate).is_file())
         .ok_or_else(|| ReadError::damaged(path, format!("the other file of the pair, {stem}{other}, is missing")))
 }
 

@@ -194,6 +194,14 @@ fn pairs_are_read_from_either_name_and_only_from_their_own_folder() {
     std::fs::remove_file(&image).unwrap();
     stored(&folder, "a.img.gz", &gzip(&data));
     assert_eq!(values(&read_image(&header).unwrap())[23], 23.0);
+    #[cfg(unix)]
+    {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let link = stored(&folder, "c.hdr", &sketch.header());
+        let target = stored(&elsewhere, "c.img", &data);
+        std::os::unix::fs::symlink(&target, folder.path().join("c.img")).unwrap();
+        assert!(matches!(read_image(&link), Err(ReadError::ForeignReference { .. })));
+    }
     assert!(read_image(&stored(&folder, "b.nii", &sketch.header())).unwrap_err().to_string().contains(".hdr"));
 }
 

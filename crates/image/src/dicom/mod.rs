@@ -1,6 +1,6 @@
 //! DICOM: a series of slices as a volume, and single X-ray images.
 //!
-//! Elements are decoded by `dicom-object`, behind a walk over the file ([`walk`]) that checks every length, so
+//! Elements are decoded by `dicom-object`, behind a walk over the file (`walk`) that checks every length, so
 //! that nothing is allocated that the file does not hold. Pixels are unpacked here: plain numbers (8 and 16
 //! bits, both byte orders), RLE, and JPEG baseline and lossless through `jpeg-decoder`. (The RLE adapter of
 //! `dicom-pixeldata` 0.10 allocates and indexes by unchecked header fields; its other codecs are C code.) Other

@@ -18,7 +18,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// Not a format that is read here.
-    #[error("{}: not an image that can be read: {found}; accepted are NIfTI-1/2 (.nii, .hdr + .img, .gz), MetaImage, NRRD and DICOM", path.display())]
+    #[error("{}: not an image that can be read: {found}; accepted are NIfTI-1/2 (.nii, .hdr + .img, .gz), MetaImage, NRRD, DICOM, grey PNG and TIFF, and NumPy arrays", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,

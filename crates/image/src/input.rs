@@ -172,6 +172,21 @@ impl Input {
         Ok(Some(line))
     }
 
+    /// Takes all of a stream that is not compressed.
+    pub fn read_all(&mut self) -> Result<Vec<u8>, ReadError> {
+        if self.compressed {
+            return Err(ReadError::unsupported(&self.path, "this format inside gzip", "the file itself"));
+        }
+        let mut bytes: Vec<u8> = Vec::new();
+        let size = self.limit as usize;
+        bytes
+            .try_reserve_exact(size)
+            .map_err(|_| ReadError::OutOfMemory { path: self.path.clone(), bytes: self.limit })?;
+        bytes.resize(size, 0);
+        self.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Passes over one line of any length.
     pub fn skip_line(&mut self) -> Result<(), ReadError> {
         let skipped = self.reader.skip_until(b'\n').map_err(|e| broken(&self.path, e))?;

@@ -19,6 +19,12 @@ pub enum Format {
     Nrrd,
     /// DICOM: a series of slices or one X-ray image.
     Dicom,
+    /// PNG, grey.
+    Png,
+    /// TIFF, grey.
+    Tiff,
+    /// An array of NumPy (.npy).
+    Npy,
 }
 
 impl Format {
@@ -30,6 +36,9 @@ impl Format {
             Self::MetaImage => "MetaImage",
             Self::Nrrd => "NRRD",
             Self::Dicom => "DICOM",
+            Self::Png => "PNG",
+            Self::Tiff => "TIFF",
+            Self::Npy => "NumPy array",
         }
     }
 }

@@ -3,11 +3,11 @@
 use crate::error::{ReadError, Warning};
 use crate::folder::Folder;
 use crate::input::Input;
-use crate::raw::{Header, RawImage, not_finite_warning};
+use crate::raw::{Format, Header, RawImage, not_finite_warning};
 use crate::scalar::Encoding;
 use crate::stored::Stored;
 use crate::volume::Volume;
-use crate::{dicom, metaimage, nifti, nrrd};
+use crate::{dicom, metaimage, nifti, nrrd, picture};
 use std::path::Path;
 
 /// A file whose header is read and whose numbers come next in `input`, x-fastest and in one piece.
@@ -87,6 +87,14 @@ fn open_stream(mut input: Input, folder: Folder) -> Result<Source, ReadError> {
     }
     if dicom::walk::recognises(&start) {
         return dicom::read_file(input).map(Source::Whole);
+    }
+    if picture::is_png(&start) {
+        let decoded = picture::decode_png(&path, &input.read_all()?)?;
+        return picture::placed(&path, Format::Png, decoded).map(Source::Whole);
+    }
+    if picture::is_tiff(&start) {
+        let decoded = picture::decode_tiff(&path, &input.read_all()?)?;
+        return picture::placed(&path, Format::Tiff, decoded).map(Source::Whole);
     }
     if nrrd::recognises(&start) {
         return nrrd::open(input, folder).map(Source::Stored);

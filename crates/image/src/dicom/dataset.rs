@@ -95,15 +95,7 @@ impl Dataset {
     /// Reads all of a stream that is not compressed.
     pub fn from_input(mut input: Input) -> Result<Self, ReadError> {
         let path = input.path().to_path_buf();
-        if input.is_compressed() {
-            return Err(ReadError::unsupported(&path, "DICOM inside gzip", "plain DICOM files"));
-        }
-        let mut bytes = Vec::new();
-        let size = input.limit();
-        let room = usize::try_from(size).ok().and_then(|n| bytes.try_reserve_exact(n).ok().map(|()| n));
-        let size = room.ok_or(ReadError::OutOfMemory { path: path.clone(), bytes: size })?;
-        bytes.resize(size, 0);
-        input.read_exact(&mut bytes)?;
+        let bytes = input.read_all()?;
         Self::from_bytes(&path, bytes)
     }
 

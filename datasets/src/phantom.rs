@@ -157,3 +157,33 @@ pub fn generate(settings: &PhantomSettings) -> Result<Phantom, PhantomError> {
     landmarks.retain(|l| inside(&l.position));
     Ok(Phantom { hu, labels, landmarks, anatomy })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regiscope_geometry::Vector;
+
+    #[test]
+    fn bones_never_share_a_point() {
+        for seed in 0..6 {
+            let patient = scene_of(&PhantomSettings { seed, ..PhantomSettings::default() });
+            let first = patient.first_bone + bones::SACRUM_INDEX;
+            let skeleton: Vec<usize> = (first..patient.scene.parts().len()).collect();
+            let mut inside = 0;
+            for n in 0..60_000usize {
+                // A lattice over spine, posterior elements and rib heads.
+                let p = Vector::new(
+                    (n % 45) as f64 * 2.7 - 60.0,
+                    (n / 45 % 36) as f64 * 3.1 - 15.0,
+                    (n / 1620) as f64 * 7.3 - 130.0,
+                );
+                let holders: Vec<usize> =
+                    skeleton.iter().copied().filter(|&s| patient.scene.distance(s, &p) < 0.0).collect();
+                inside += holders.len();
+                let labels: Vec<u16> = holders.iter().map(|&s| patient.scene.parts()[s].label).collect();
+                assert!(holders.len() < 2, "seed {seed}: labels {labels:?} at {p:?}");
+            }
+            assert!(inside > 2000, "{inside}");
+        }
+    }
+}

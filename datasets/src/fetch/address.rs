@@ -7,7 +7,10 @@ use thiserror::Error;
 /// An `http` or `https` address. Credentials given in it (`https://user:password@host/…`) are kept apart and
 /// appear in no message.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Address {
+pub struct Address(Box<Parts>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
     uri: Uri<String>,
     credentials: Option<Credentials>,
 }
@@ -54,7 +57,7 @@ impl Address {
         if !(scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")) || host.is_empty() {
             return Err(refused());
         }
-        Ok(Self { uri, credentials })
+        Ok(Self(Box::new(Parts { uri, credentials })))
     }
 
     /// The address that a link on this page means. Credentials carry over to the same origin only.
@@ -63,37 +66,37 @@ impl Address {
         let refused = || AddressError { address: bare.clone() };
         let reference = UriRef::parse(bare.as_str()).map_err(|_| refused())?;
         // A base must have no fragment.
-        let mut base = self.uri.clone();
+        let mut base = self.0.uri.clone();
         base.set_fragment(None);
         let absolute = reference.resolve_against(&base).map_err(|_| refused())?;
         let mut joined = Self::parse(absolute.as_str())?;
-        joined.credentials =
-            credentials.or_else(|| self.credentials.clone().filter(|_| self.origin() == joined.origin()));
+        joined.0.credentials =
+            credentials.or_else(|| self.0.credentials.clone().filter(|_| self.origin() == joined.origin()));
         Ok(joined)
     }
 
     /// This address with another as its folder's last step, ending in a slash: `base/name/`.
     pub(super) fn child(&self, name: &str) -> Result<Self, AddressError> {
-        let text = self.uri.as_str();
+        let text = self.0.uri.as_str();
         let path = text.split(['?', '#']).next().unwrap_or(text).trim_end_matches('/');
         let mut child = Self::parse(&format!("{path}/{name}/"))?;
-        child.credentials = self.credentials.clone();
+        child.0.credentials = self.0.credentials.clone();
         Ok(child)
     }
 
     /// Whether it is `https`.
     pub fn is_secure(&self) -> bool {
-        self.uri.scheme().as_str().eq_ignore_ascii_case("https")
+        self.0.uri.scheme().as_str().eq_ignore_ascii_case("https")
     }
 
     /// Host, lower-case.
     pub fn host(&self) -> String {
-        self.uri.authority().map_or("", |a| a.host()).trim_matches(['[', ']']).to_ascii_lowercase()
+        self.0.uri.authority().map_or("", |a| a.host()).trim_matches(['[', ']']).to_ascii_lowercase()
     }
 
     /// Port, the scheme's own where none is given.
     pub fn port(&self) -> u16 {
-        let given = self.uri.authority().and_then(|a| a.port_to_u16().ok().flatten());
+        let given = self.0.uri.authority().and_then(|a| a.port_to_u16().ok().flatten());
         given.unwrap_or(if self.is_secure() { 443 } else { 80 })
     }
 
@@ -108,22 +111,22 @@ impl Address {
     }
 
     pub(super) fn credentials(&self) -> Option<&Credentials> {
-        self.credentials.as_ref()
+        self.0.credentials.as_ref()
     }
 
     /// The text to request: no credentials, no fragment.
     pub(super) fn request_text(&self) -> &str {
-        self.uri.as_str().split('#').next().unwrap_or("")
+        self.0.uri.as_str().split('#').next().unwrap_or("")
     }
 
     /// The fragment, such as `sha256=…`.
     pub(super) fn fragment(&self) -> Option<&str> {
-        self.uri.fragment().map(|f| f.as_str())
+        self.0.uri.fragment().map(|f| f.as_str())
     }
 
     /// The last step of the path, percent-decoded.
     pub(super) fn file_name(&self) -> String {
-        let last = self.uri.path().as_str().rsplit('/').next().unwrap_or("");
+        let last = self.0.uri.path().as_str().rsplit('/').next().unwrap_or("");
         percent_encoding::percent_decode_str(last).decode_utf8_lossy().into_owned()
     }
 }

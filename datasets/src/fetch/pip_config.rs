@@ -55,7 +55,7 @@ fn files(env: &impl Fn(&str) -> Option<String>, read_file: &impl Fn(&Path) -> Op
     if let Some(folder) = set("PROGRAMDATA") {
         files.push(Path::new(&folder).join("pip/pip.ini"));
     }
-    if !named.as_deref().is_some_and(|p| read_file(p).is_some()) {
+    if named.as_deref().is_none_or(|p| read_file(p).is_none()) {
         files.extend(user_files(&set));
     }
     if let Some(folder) = set("VIRTUAL_ENV") {

@@ -174,7 +174,7 @@ impl Anatomy {
             sacral_slope: 40f64.to_radians(),
             size: 1.0,
             spongiosa_hu: 190.0,
-            cortex_hu: 850.0,
+            cortex_hu: 950.0,
             cortex_mm: 0.9,
             trunk_half_width: 160.0,
             trunk_half_depth: 116.0,

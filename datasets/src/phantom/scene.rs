@@ -222,7 +222,7 @@ impl Scene {
 
     fn hu(&self, part: &Part, p: &Vector, local: &Vector, distance: f64, width: f64, cover: f64) -> f64 {
         match part.tissue {
-            Tissue::Soft { hu, amplitude, .. } if amplitude == 0.0 => hu,
+            Tissue::Soft { hu, amplitude: 0.0, .. } => hu,
             Tissue::Soft { hu, amplitude, grain } => hu + amplitude * noise(p, grain, self.seed),
             Tissue::Bone { cortex_hu, spongiosa_hu, cortex_mm: [front, back], behind_y } => {
                 let behind = ((local.y - behind_y) / 10.0).clamp(0.0, 1.0);

@@ -73,7 +73,7 @@ pub fn reference(scene: &Scene, grid: &Grid) -> (Volume<f32>, Volume<u16>) {
     (Volume::new(grid.clone(), hu), Volume::new(grid.clone(), labels))
 }
 
-/// The fast form: bricks in parallel, each with the few parts in its reach. Same bits as [`reference`] on any
+/// The fast form: bricks in parallel, each with the few parts in its reach. Same bits as [`reference()`] on any
 /// number of threads.
 pub fn voxelise(scene: &Scene, grid: &Grid) -> (Volume<f32>, Volume<u16>) {
     let stencil = Stencil::new(grid);

@@ -7,10 +7,12 @@
 //! The pose derivative is taken at `ξ = 0` of `exp(ξ) · world_from_volume` with the twist `ξ = [ρ; φ]` (mm, rad)
 //! of [`regiscope_geometry::se3`]: a motion of the volume in the world frame, about the world origin.
 
+pub mod attenuation;
 pub mod chord;
 mod engine;
 mod fast;
 pub mod jacobian;
+pub mod physics;
 pub mod reference;
 pub mod renderer;
 

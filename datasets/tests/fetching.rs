@@ -280,3 +280,57 @@ fn two_at_once_both_end_with_the_data() {
     });
     assert!(cache::verify(&manifest, cache.path()).unwrap().iter().all(|r| r.state == FileState::Good));
 }
+
+#[test]
+fn a_proxy_and_a_trusted_host_are_used() {
+    let (wheel, manifest) = example();
+    let page = json_page("made_up-1.0.whl", "/f", &hash(&wheel));
+    let server = Server::start(vec![("/simple/made-up/", page), ("/f", Answer::file(&wheel))]);
+    let proxy = server.address("").replace("http://", "http://me:pr0xy@");
+    let variable = |name: &str| match name {
+        "PIP_INDEX_URL" => Some("http://index.invalid/simple".to_string()),
+        "PIP_TRUSTED_HOST" => Some("index.invalid".to_string()),
+        "http_proxy" => Some(proxy.trim_end_matches('/').to_string()),
+        _ => None,
+    };
+    let mut settings = IndexSettings::resolve(variable, |_: &Path| None).unwrap();
+    settings.python = None;
+    assert!(!format!("{settings:?}").contains("pr0xy"));
+    let cache = tempfile::tempdir().unwrap();
+    fetch(&manifest, cache.path(), &settings, &mut |_: &FetchEvent| ControlFlow::Continue(())).unwrap();
+    assert!(server.requests()[0].starts_with("CONNECT index.invalid"), "{:?}", server.requests());
+}
+
+#[cfg(unix)]
+#[test]
+fn pip_is_the_last_resort_and_is_checked_too() {
+    use std::os::unix::fs::PermissionsExt;
+    let (wheel, manifest) = example();
+    let folder = tempfile::tempdir().unwrap();
+    let (served, python) = (folder.path().join("served.whl"), folder.path().join("python"));
+    // Stands in for the interpreter: puts the file where `--dest` says.
+    let script = format!(
+        "#!/bin/sh\nwhile [ \"$1\" != --dest ]; do shift; done\ncp '{}' \"$2/made_up-1.0.whl\"\n",
+        served.display()
+    );
+    std::fs::write(&python, script).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let server = Server::start(vec![]);
+    let mut settings = settings(&server.address("simple"));
+    settings.python = Some(python.display().to_string());
+    let mut events = Vec::new();
+    let mut attempt = |cache: &Path| {
+        fetch(&manifest, cache, &settings, &mut |e: &FetchEvent| {
+            events.push(e.clone());
+            ControlFlow::Continue(())
+        })
+    };
+    let cache = tempfile::tempdir().unwrap();
+    std::fs::write(&served, b"something else").unwrap();
+    let error = attempt(cache.path()).unwrap_err().to_string();
+    assert!(error.contains("answered 404") && error.contains("the manifest announces"), "{error}");
+    std::fs::write(&served, &wheel).unwrap();
+    let fetched = attempt(cache.path()).unwrap();
+    assert_eq!(names(&fetched.folder), [".lock", "a.bin", "b.txt"]);
+    assert!(events.contains(&FetchEvent::AskingPip(python.display().to_string())));
+}

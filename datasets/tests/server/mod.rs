@@ -94,7 +94,14 @@ impl Server {
         let log = requests.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let Some(request) = read_request(&stream) else { continue };
+                let Some(mut request) = read_request(&stream) else { continue };
+                if request.starts_with("CONNECT ") {
+                    // As a proxy it leads every tunnel to itself.
+                    log.lock().unwrap().push(request);
+                    let _ = (&stream).write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                    let Some(inner) = read_request(&stream) else { continue };
+                    request = inner;
+                }
                 let path = request.split(' ').nth(1).unwrap_or("").to_string();
                 log.lock().unwrap().push(request.clone());
                 let found = paths.iter().find(|(p, _)| *p == path).map(|(_, a)| a.clone());

@@ -1,5 +1,6 @@
 //! Where a ray enters and leaves a box of continuous indices.
 
+use crate::jacobian::RaySample;
 use regiscope_geometry::{Point, Vector};
 
 /// The part of the ray `start + α d` inside a box.
@@ -43,6 +44,17 @@ impl Chord {
     /// A plane is crossed at `α = (p − s)/(e − s)`, so `∂α/∂s = (α − 1)/d` and `∂α/∂e = −α/d`.
     pub fn derivative(&self, end: usize, d: &Vector) -> Option<(usize, f64, f64)> {
         self.face[end].map(|a| (a, (self.alpha[end] - 1.0) / d[a], -self.alpha[end] / d[a]))
+    }
+
+    /// Adds to a sample's derivative what the motion of both ends of the chord contributes, from the derivative of
+    /// `mean` with respect to their `α`.
+    pub fn add_motion(&self, d: &Vector, by_alpha: [f64; 2], sample: &mut RaySample) {
+        for (end, by_alpha) in by_alpha.into_iter().enumerate() {
+            if let Some((a, by_start, by_end)) = self.derivative(end, d) {
+                sample.by_start[a] += by_alpha * by_start;
+                sample.by_end[a] += by_alpha * by_end;
+            }
+        }
     }
 }
 

@@ -8,12 +8,16 @@
 //! of [`regiscope_geometry::se3`]: a motion of the volume in the world frame, about the world origin.
 
 pub mod attenuation;
+pub mod backproject;
 pub mod chord;
 mod engine;
 mod fast;
 pub mod jacobian;
+pub mod labels;
 pub mod physics;
 pub mod reference;
 pub mod renderer;
 
+pub use backproject::backproject;
+pub use labels::{LabelError, LabelRenderer};
 pub use renderer::{DrrError, Projector, Renderer, Settings, Span};

@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, Tracer};
 use crate::jacobian::{IndexFrame, RaySample};
+use crate::reference;
 use rayon::prelude::*;
 use regiscope_geometry::{Grid, Point, Rigid, Twist, View};
 use regiscope_image::{Image, Volume};
@@ -82,6 +83,8 @@ pub struct Renderer {
     grid: Grid,
     engine: Engine,
     settings: Settings,
+    /// The box whose chord trilinear marching samples: that of the whole volume, also for a part of it.
+    support: [[f64; 3]; 2],
 }
 
 /// Which pixels of a view, as row-major positions.
@@ -113,6 +116,39 @@ const TASK: usize = 64;
 impl Renderer {
     /// Prepares a volume of linear attenuation (1/mm).
     pub fn new(volume: Volume<f32>, settings: Settings) -> Result<Self, DrrError> {
+        let support = reference::support(volume.grid().shape());
+        Self::with_support(volume, settings, support)
+    }
+
+    /// Prepares the voxels of a volume for which `kept` says so (by their position in the array), all of which lie
+    /// inside `bounds` (first and one past the last index along each axis); the others count as zero.
+    pub(crate) fn of_part(
+        volume: &Volume<f32>,
+        bounds: [[usize; 2]; 3],
+        kept: impl Fn(usize) -> bool,
+        settings: Settings,
+    ) -> Result<Self, DrrError> {
+        let whole = volume.grid();
+        let shape = bounds.map(|[from, to]| to - from);
+        let corner = bounds.map(|[from, _]| from as f64);
+        let origin = whole.world_from_index(&Point::from(corner));
+        let grid = Grid::new(shape, origin, *whole.axes()).expect("a part of a valid grid is one");
+        let data = (0..grid.len())
+            .map(|n| {
+                let at = [n % shape[0], n / shape[0] % shape[1], n / shape[0] / shape[1]];
+                let n = whole.offset([0, 1, 2].map(|a| at[a] + bounds[a][0]));
+                if kept(n) { volume.data()[n] } else { 0.0 }
+            })
+            .collect();
+        let mut support = reference::support(whole.shape());
+        for a in 0..3 {
+            support[0][a] -= corner[a];
+            support[1][a] -= corner[a];
+        }
+        Self::with_support(Volume::new(grid, data), settings, support)
+    }
+
+    fn with_support(volume: Volume<f32>, settings: Settings, support: [[f64; 3]; 2]) -> Result<Self, DrrError> {
         let (grid, data) = volume.into_parts();
         if let Some(at) = data.par_iter().position_first(|v| !v.is_finite()) {
             let [nx, ny, _] = grid.shape();
@@ -129,7 +165,7 @@ impl Renderer {
             _ => {}
         }
         let engine = Engine::new(grid.shape(), data, settings.projector);
-        Ok(Self { grid, engine, settings })
+        Ok(Self { grid, engine, settings, support })
     }
 
     /// Where the voxels lie.
@@ -206,7 +242,7 @@ impl Renderer {
         assert_eq!(weights.len(), view.pixels(), "there is one weight for each pixel");
         let listed: Vec<u32> = (0..).zip(&weights).filter(|(_, w)| **w != 0.0).map(|(p, _)| p).collect();
         let frame = IndexFrame::new(&self.grid, world_from_volume);
-        let tracer = self.engine.tracer(self.grid.shape(), self.settings, view, &frame);
+        let tracer = self.engine.tracer(self.grid.shape(), self.settings, self.support, view, &frame);
         // Summed task by task in order: the same bits for any number of threads.
         let parts: Vec<Twist> = listed
             .par_chunks(TASK)
@@ -243,7 +279,7 @@ impl Renderer {
         result: impl Fn(&IndexFrame, &Point, &Point, &RaySample) -> T + Sync,
     ) -> Vec<T> {
         let frame = IndexFrame::new(&self.grid, pose);
-        let tracer = self.engine.tracer(self.grid.shape(), self.settings, view, &frame);
+        let tracer = self.engine.tracer(self.grid.shape(), self.settings, self.support, view, &frame);
         let mut results = vec![T::default(); pixels.len()];
         results.par_chunks_mut(TASK).enumerate().for_each(|(task, results)| {
             let first = task * TASK;

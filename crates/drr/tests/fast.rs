@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regiscope_drr::jacobian::{IndexFrame, RaySample};
-use regiscope_drr::reference::{Field, joseph, siddon, trilinear};
+use regiscope_drr::reference::{Field, March, joseph, siddon, trilinear};
 use regiscope_drr::{Projector, Renderer, Settings, Span};
 use regiscope_geometry::nalgebra::{Matrix3, Rotation3};
 use regiscope_geometry::{Grid, Point, Rigid, Source, Twist, Vector, View, se3};
@@ -101,7 +101,9 @@ fn plain(field: &Field, settings: Settings, s: &Point, e: &Point) -> RaySample {
     match settings.projector {
         Projector::Siddon => siddon(field, s, e, settings.clip),
         Projector::Joseph => joseph(field, s, e, settings.clip),
-        Projector::Trilinear { samples, span } => trilinear(field, s, e, samples, span, settings.clip),
+        Projector::Trilinear { samples, span } => {
+            trilinear(field, &March::new(field.shape, samples, span, settings.clip), s, e)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regiscope_drr::jacobian::{IndexFrame, RaySample};
-use regiscope_drr::reference::{Field, joseph, siddon, trilinear};
+use regiscope_drr::reference::{Field, March, joseph, siddon, trilinear};
 use regiscope_drr::{Projector, Span};
 use regiscope_geometry::nalgebra::{Matrix3, Rotation3};
 use regiscope_geometry::{Grid, Point, Rigid, Twist, Vector, se3};
@@ -21,7 +21,7 @@ fn trace(field: &Field, projector: Projector, s: &Point, e: &Point, clip: bool) 
     match projector {
         Projector::Siddon => siddon(field, s, e, clip),
         Projector::Joseph => joseph(field, s, e, clip),
-        Projector::Trilinear { samples, span } => trilinear(field, s, e, samples, span, clip),
+        Projector::Trilinear { samples, span } => trilinear(field, &March::new(field.shape, samples, span, clip), s, e),
     }
 }
 

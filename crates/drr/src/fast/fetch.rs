@@ -55,3 +55,22 @@ pub(crate) fn differences<const ADJACENT: bool>(
     }
     [lower, upper]
 }
+
+/// `data[n]` for each lane.
+///
+/// # Panics
+/// If a position lies outside the array.
+#[inline(always)]
+pub(crate) fn gather(data: &[f32], at: &[i32; LANES]) -> [f32; LANES] {
+    let mut highest = 0u32;
+    for &n in at {
+        highest = highest.max(n as u32);
+    }
+    assert!((highest as usize) < data.len(), "samples lie inside the volume");
+    let mut values = [0.0f32; LANES];
+    for l in 0..LANES {
+        // SAFETY: every position is at most `highest`, which is inside `data` by the assertion above.
+        values[l] = unsafe { *data.get_unchecked(at[l] as u32 as usize) };
+    }
+    values
+}

@@ -5,11 +5,25 @@
 //! reordered, so that every instruction set gives the same bits.
 
 mod fetch;
+pub mod joseph;
 pub mod prefix;
 pub mod siddon;
+pub mod trilinear;
 
 /// Number of lanes.
 pub(crate) const LANES: usize = 16;
+
+/// Whether positions in a volume of this shape can be held in lanes.
+pub(crate) fn accepts(shape: [usize; 3]) -> bool {
+    shape.iter().all(|&n| n <= MAX_EXTENT)
+        && shape[0] * shape[1] <= MAX_PLANE
+        && shape.iter().product::<usize>() <= MAX_VOXELS
+}
+
+/// Largest extent along an axis, voxels in a plane and in all, that positions in lanes can address.
+const MAX_EXTENT: usize = 1 << 20;
+const MAX_PLANE: usize = 1 << 24;
+const MAX_VOXELS: usize = (1 << 31) - 2 * MAX_PLANE;
 
 /// Adding this to a number of magnitude below 2²² rounds it to an integer, which then stands in the low bits.
 const ROUND: f32 = 12_582_912.0;

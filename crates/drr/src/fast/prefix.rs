@@ -31,18 +31,7 @@ pub struct PrefixVolume {
     others: [OnceLock<Prefix>; 3],
 }
 
-/// Largest extent along an axis and number of voxels that positions in lanes can address.
-const MAX_EXTENT: usize = 1 << 20;
-const MAX_VOXELS: usize = (1 << 31) - (1 << 24);
-
 impl PrefixVolume {
-    /// Whether a volume of this shape can be held in this form.
-    pub fn accepts(shape: [usize; 3]) -> bool {
-        shape.iter().all(|&n| n <= MAX_EXTENT)
-            && shape[0] * shape[1] <= 1 << 24
-            && shape.iter().product::<usize>() <= MAX_VOXELS
-    }
-
     /// Takes finite voxels, x-fastest.
     pub fn new(shape: [usize; 3], data: Vec<f32>) -> Self {
         let largest = data.par_iter().map(|v| v.abs()).reduce(|| 0.0, f32::max);

@@ -15,38 +15,59 @@ pub fn joseph(field: &Field, start: &Point, end: &Point, clip: bool) -> RaySampl
     let d = end - start;
     let mut sample = RaySample::default();
     let c = dominant_axis(&d);
-    if d[c] == 0.0 {
-        return sample;
-    }
-    let across = [(c + 1) % 3, (c + 2) % 3];
-    for k in 0..field.shape[c] {
-        let crossing = |plane: f64| (plane - start[c]) / d[c];
-        let alpha = crossing(k as f64);
-        let half = 0.5 * d[c].signum();
-        let edges = [crossing(k as f64 - half), crossing(k as f64 + half)];
-        let inside = edges.map(|e| if clip { e.clamp(0.0, 1.0) } else { e });
-        let weight = inside[1] - inside[0];
-        if weight <= 0.0 {
-            continue;
-        }
-        let position = across.map(|a| start[a] + alpha * d[a]);
-        let (value, slope) = bilinear(field, c, k, position);
-        sample.mean += weight * value;
-        let along = slope[0] * d[across[0]] + slope[1] * d[across[1]];
-        for n in 0..2 {
-            sample.by_start[across[n]] += weight * slope[n] * (1.0 - alpha);
-            sample.by_end[across[n]] += weight * slope[n] * alpha;
-        }
-        sample.by_start[c] += weight * along * (alpha - 1.0) / d[c];
-        sample.by_end[c] -= weight * along * alpha / d[c];
-        for (edge, sign) in [(0, -1.0), (1, 1.0)] {
-            if inside[edge] == edges[edge] {
-                sample.by_start[c] += sign * value * (edges[edge] - 1.0) / d[c];
-                sample.by_end[c] -= sign * value * edges[edge] / d[c];
-            }
+    if d[c] != 0.0 {
+        for k in 0..field.shape[c] {
+            add_slab(field, start, &d, clip, (c, k), &mut sample);
         }
     }
     sample
+}
+
+/// Where the ray enters and leaves slab `k`, as it is and as it counts (`α`).
+fn slab_edges(start: f64, d: f64, k: usize, clip: bool) -> ([f64; 2], [f64; 2]) {
+    let half = 0.5 * d.signum();
+    let edges = [-half, half].map(|offset| (k as f64 + offset - start) / d);
+    (edges, edges.map(|e| if clip { e.clamp(0.0, 1.0) } else { e }))
+}
+
+/// The length in `α` that a ray has in slab `k` of its dominant axis, given its start and direction on that axis.
+pub(crate) fn slab_weight(start: f64, d: f64, k: usize, clip: bool) -> f64 {
+    let (_, inside) = slab_edges(start, d, k, clip);
+    inside[1] - inside[0]
+}
+
+/// Adds slab `k` of axis `c` of the ray `start + α d` to a sample.
+pub(crate) fn add_slab(
+    field: &Field,
+    start: &Point,
+    d: &Vector,
+    clip: bool,
+    (c, k): (usize, usize),
+    sample: &mut RaySample,
+) {
+    let (edges, inside) = slab_edges(start[c], d[c], k, clip);
+    let weight = inside[1] - inside[0];
+    if weight <= 0.0 {
+        return;
+    }
+    let across = [(c + 1) % 3, (c + 2) % 3];
+    let alpha = (k as f64 - start[c]) / d[c];
+    let position = across.map(|a| start[a] + alpha * d[a]);
+    let (value, slope) = bilinear(field, c, k, position);
+    sample.mean += weight * value;
+    let along = slope[0] * d[across[0]] + slope[1] * d[across[1]];
+    for n in 0..2 {
+        sample.by_start[across[n]] += weight * slope[n] * (1.0 - alpha);
+        sample.by_end[across[n]] += weight * slope[n] * alpha;
+    }
+    sample.by_start[c] += weight * along * (alpha - 1.0) / d[c];
+    sample.by_end[c] -= weight * along * alpha / d[c];
+    for (edge, sign) in [(0, -1.0), (1, 1.0)] {
+        if inside[edge] == edges[edge] {
+            sample.by_start[c] += sign * value * (edges[edge] - 1.0) / d[c];
+            sample.by_end[c] -= sign * value * edges[edge] / d[c];
+        }
+    }
 }
 
 /// The index axis along which a direction goes fastest; the first of equals.

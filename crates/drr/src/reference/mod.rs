@@ -7,10 +7,13 @@
 mod joseph;
 mod siddon;
 mod trilinear;
+mod weights;
 
 pub use joseph::joseph;
+pub(crate) use joseph::{add_slab, dominant_axis};
 pub use siddon::{siddon, siddon_of};
-pub use trilinear::{sampled_range, trilinear};
+pub use trilinear::{March, support, trilinear};
+pub use weights::visit_weights;
 
 /// A volume as the plain projectors see it: x-fastest values and their extents.
 #[derive(Clone, Copy, Debug)]

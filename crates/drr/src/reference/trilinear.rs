@@ -6,16 +6,38 @@ use crate::jacobian::RaySample;
 use crate::renderer::Span;
 use regiscope_geometry::{Point, Vector};
 
-/// The part of a ray that trilinear marching samples; `None` if nothing is sampled.
-///
-/// The interpolant of voxels `0..n` with zeros outside is non-zero on `(−1, n)`. With `clip`, a fixed span is
-/// restricted to `[0, 1]` as well.
-pub fn sampled_range(shape: [usize; 3], start: &Point, d: &Vector, span: Span, clip: bool) -> Option<Chord> {
-    match span {
-        Span::Ray => chord([-1.0; 3], shape.map(|n| n as f64), start, d, clip),
-        Span::Fixed(range) => {
-            let alpha = range.map(|a| if clip { a.clamp(0.0, 1.0) } else { a });
-            (alpha[0] < alpha[1]).then_some(Chord { alpha, face: [None, None] })
+/// How rays are marched through a volume.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct March {
+    /// Number of sample points, at least 2.
+    pub samples: usize,
+    /// The part of each ray that is sampled.
+    pub span: Span,
+    /// Whether only `α ∈ [0, 1]` counts.
+    pub clip: bool,
+    /// The box (low and high corner, continuous indices) whose chord is sampled by [`Span::Ray`].
+    pub support: [[f64; 3]; 2],
+}
+
+/// Where the interpolant of voxels `0..n` with zeros outside can differ from zero: `(−1, n)`.
+pub fn support(shape: [usize; 3]) -> [[f64; 3]; 2] {
+    [[-1.0; 3], shape.map(|n| n as f64)]
+}
+
+impl March {
+    /// Marching through a whole volume.
+    pub fn new(shape: [usize; 3], samples: usize, span: Span, clip: bool) -> Self {
+        Self { samples, span, clip, support: support(shape) }
+    }
+
+    /// The part of a ray that is sampled; `None` if nothing is.
+    pub fn range(&self, start: &Point, d: &Vector) -> Option<Chord> {
+        match self.span {
+            Span::Ray => chord(self.support[0], self.support[1], start, d, self.clip),
+            Span::Fixed(range) => {
+                let alpha = range.map(|a| if self.clip { a.clamp(0.0, 1.0) } else { a });
+                (alpha[0] < alpha[1]).then_some(Chord { alpha, face: [None, None] })
+            }
         }
     }
 }
@@ -25,15 +47,15 @@ pub fn sampled_range(shape: [usize; 3], start: &Point, d: &Vector, span: Span, c
 ///
 /// `start` and `end` are continuous indices. The derivative contains the motion of `a₀` and `a₁` with the ray
 /// where the span follows the ray.
-pub fn trilinear(field: &Field, start: &Point, end: &Point, samples: usize, span: Span, clip: bool) -> RaySample {
+pub fn trilinear(field: &Field, march: &March, start: &Point, end: &Point) -> RaySample {
     let d = end - start;
     let mut sample = RaySample::default();
-    let Some(range) = sampled_range(field.shape, start, &d, span, clip) else { return sample };
+    let Some(range) = march.range(start, &d) else { return sample };
     let [a0, a1] = range.alpha;
-    let intervals = (samples - 1) as f64;
+    let intervals = (march.samples - 1) as f64;
     let step = (a1 - a0) / intervals;
     let mut by_range = [0.0; 2];
-    for k in 0..samples {
+    for k in 0..march.samples {
         let t = k as f64 / intervals;
         let alpha = a0 + t * (a1 - a0);
         let (value, slope) = interpolate(field, &(start + d * alpha));
@@ -46,12 +68,7 @@ pub fn trilinear(field: &Field, start: &Point, end: &Point, samples: usize, span
         by_range[0] += along * (1.0 - t) - value / intervals;
         by_range[1] += along * t + value / intervals;
     }
-    for (n, by_alpha) in by_range.iter().enumerate() {
-        if let Some((a, by_start, by_end)) = range.derivative(n, &d) {
-            sample.by_start[a] += by_alpha * by_start;
-            sample.by_end[a] += by_alpha * by_end;
-        }
-    }
+    range.add_motion(&d, by_range, &mut sample);
     sample
 }
 

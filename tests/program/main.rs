@@ -3,5 +3,6 @@
 mod check;
 mod completions;
 mod data;
+mod drr;
 mod info;
 mod support;

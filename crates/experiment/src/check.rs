@@ -1,9 +1,10 @@
 //! From the typed form of a document to its checked form.
 
 use crate::document::register as typed;
-use crate::document::tables::{AttenuationChange, ViewTable};
-use crate::document::{Document, DocumentError, DocumentErrors};
+use crate::document::tables::{AttenuationChange, Label, ViewTable};
+use crate::document::{Document, DocumentError, DocumentErrors, nearest};
 use crate::experiment::*;
+use regiscope_datasets::phantom::PhantomSettings;
 use regiscope_geometry::Twist;
 use std::path::PathBuf;
 
@@ -91,7 +92,16 @@ impl Check<'_> {
         let tables = &self.document.tables;
         match (&tables.phantom, &tables.volume) {
             (Some(phantom), None) => {
-                Some(VolumeSource::Phantom { patient: u64::from(phantom.patient), spacing_mm: phantom.spacing_mm })
+                let settings = PhantomSettings {
+                    seed: u64::from(phantom.patient),
+                    spacing_mm: [phantom.spacing_mm; 3],
+                    extent_mm: phantom.extent_mm,
+                    variation: phantom.variation,
+                };
+                if let Err(reason) = settings.check() {
+                    self.refuse("phantom", format!("[phantom]: {reason}"));
+                }
+                Some(VolumeSource::Phantom(settings))
             }
             (None, Some(volume)) => match (&volume.file, &volume.dataset) {
                 (Some(file), None) => {
@@ -206,6 +216,7 @@ impl Check<'_> {
         if tables.view.iter().chain(&tables.views).any(|v| v.image.is_some()) && self.document.is_written("simulate") {
             self.refuse("simulate", "[simulate] stands beside real X-rays (`image`); nothing is simulated");
         }
+        let labels = self.label_numbers("simulate.labels", &simulate.labels);
         let rotation = simulate.rotation_deg.map(f64::to_radians);
         let [x, y, z] = simulate.translation_mm;
         if rotation.iter().map(|r| r * r).sum::<f64>().sqrt() > std::f64::consts::PI {
@@ -216,7 +227,7 @@ impl Check<'_> {
             photons: simulate.photons,
             blur_mm: simulate.blur_mm,
             collimation_mm: simulate.collimation_mm,
-            labels: simulate.labels.clone(),
+            labels,
             projector: simulate.projector,
         }
     }
@@ -282,7 +293,7 @@ impl Check<'_> {
         let centre = starts.centre.as_ref().and_then(|f| self.transform("starts.centre", f));
         Some(Registration {
             method: register.clone(),
-            labels: register.labels.clone(),
+            labels: self.label_numbers("register.labels", &register.labels),
             truncate_mm: register.truncate_mm,
             per_label: register.per_label,
             mode_within_mm: register.mode_within_mm,
@@ -326,6 +337,30 @@ impl Check<'_> {
         None
     }
 
+    /// Labels as numbers; names are looked up in TotalSegmentator's table.
+    fn label_numbers(&mut self, path: &str, labels: &[Label]) -> Vec<u16> {
+        let mut numbers = Vec::new();
+        for (n, label) in labels.iter().enumerate() {
+            match label {
+                Label::Number(number) => numbers.push(*number),
+                Label::Name(name) => match regiscope_datasets::labels::label_of(name) {
+                    Some(number) => numbers.push(number),
+                    None => {
+                        let place = self.document.place_of(&format!("{path}.{n}"));
+                        let table = regiscope_datasets::labels::table();
+                        let near = nearest(name, table.iter().map(|(_, name)| name.as_str()));
+                        let error = DocumentError::new(place, format!("`{path}`: there is no label \"{name}\""));
+                        self.errors.push(match near {
+                            Some(near) => error.help(format!("did you mean \"{near}\"?")),
+                            None => error.help("names are those of TotalSegmentator, as vertebrae_L3; numbers are accepted too"),
+                        });
+                    }
+                },
+            }
+        }
+        numbers
+    }
+
     fn labels(&mut self, volume: Option<&VolumeSource>) {
         let tables = &self.document.tables;
         let has_labels = !matches!(volume, Some(VolumeSource::File { labels: None, .. }) | None);
@@ -338,7 +373,7 @@ impl Check<'_> {
             self.refuse(key, format!("`{key}` needs labels: give `volume.labels`"));
         }
         if tables.targets.as_ref().is_some_and(|t| t.points == typed::TargetPoints::Landmarks)
-            && !matches!(volume, Some(VolumeSource::Phantom { .. }) | None)
+            && !matches!(volume, Some(VolumeSource::Phantom(_)) | None)
         {
             self.refuse("targets.points", "only the [phantom] brings landmarks; use \"labels\", \"box\" or \"auto\"");
         }

@@ -3,6 +3,7 @@
 use crate::document::Tables;
 use crate::document::register as typed;
 use crate::document::tables::{Beam, ImageHolds, Mapping, Units};
+use regiscope_datasets::phantom::PhantomSettings;
 use regiscope_geometry::{Rigid, Twist};
 use std::path::PathBuf;
 
@@ -31,12 +32,7 @@ pub struct Experiment {
 #[derive(Clone, Debug, PartialEq)]
 pub enum VolumeSource {
     /// The embedded phantom.
-    Phantom {
-        /// Seed of the anatomy.
-        patient: u64,
-        /// Edge of the cubic voxels, mm.
-        spacing_mm: f64,
-    },
+    Phantom(PhantomSettings),
     /// Files that exist.
     File {
         /// The CT.

@@ -9,6 +9,8 @@ pub mod tables;
 pub use error::{DocumentError, DocumentErrors, Place, SourceText};
 pub use tables::Tables;
 
+pub(crate) use structure::nearest;
+
 use node::{Entry, Node, Value};
 use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
@@ -61,7 +63,10 @@ impl Document {
     }
 
     fn from_node(sources: Vec<SourceText>, root: Node, mut errors: Vec<DocumentError>) -> Result<Self, DocumentErrors> {
-        structure::compare(&root, schema(), "", &mut errors);
+        // A text that is not TOML has no structure worth a second complaint.
+        if errors.is_empty() {
+            structure::compare(&root, schema(), "", &mut errors);
+        }
         if !errors.is_empty() {
             return Err(DocumentErrors::new(sources, errors));
         }

@@ -51,7 +51,7 @@ pub struct Register {
     /// Labels of the parts that the DRRs show, for instance the vertebrae alone; everything if empty.
     #[schemars(length(max = 256))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<u16>,
+    pub labels: Vec<super::tables::Label>,
     /// What is cut off the volume before DRRs are rendered, mm: at its inferior and at its superior end.
     #[schemars(inner(range(min = 0.0, max = 10000.0)))]
     pub truncate_mm: [f64; 2],

@@ -214,7 +214,7 @@ fn unknown_key(
 }
 
 /// The candidate most like `word`, if any is alike at all (Jaro-Winkler similarity of 0.75 or more).
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .map(|c| (strsim::jaro_winkler(word, c), c))
         .filter(|(similarity, _)| *similarity >= 0.75)

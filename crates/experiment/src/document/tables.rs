@@ -80,21 +80,27 @@ impl Default for Tables {
     }
 }
 
-/// The embedded lumbar phantom: L1 to L5, sacrum, rib stubs, soft tissue and bowel gas, with vertebra labels and
-/// landmarks.
+/// The embedded lumbar phantom: T11 to the sacrum, rib stubs, soft tissue and bowel gas, with labels (those of
+/// TotalSegmentator, such as `vertebrae_L3`) and landmarks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Phantom {
     /// Which patient: each seed gives another anatomy.
     pub patient: u32,
     /// Edge of the cubic voxels, mm.
-    #[schemars(range(min = 0.75, max = 10.0))]
+    #[schemars(range(min = 0.5, max = 20.0))]
     pub spacing_mm: f64,
+    /// Size of the volume along x (left), y (posterior), z (superior), mm.
+    #[schemars(inner(range(min = 10.0, max = 800.0)))]
+    pub extent_mm: [f64; 3],
+    /// How far patients differ from the mean: 0 is the mean itself, 1 the population.
+    #[schemars(range(min = 0.0, max = 1.5))]
+    pub variation: f64,
 }
 
 impl Default for Phantom {
     fn default() -> Self {
-        Self { patient: 1, spacing_mm: 1.5 }
+        Self { patient: 1, spacing_mm: 1.5, extent_mm: [360.0, 260.0, 320.0], variation: 1.0 }
     }
 }
 
@@ -114,6 +120,16 @@ pub struct VolumeTable {
     /// dataset brings its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<String>,
+}
+
+/// A label by its number, or by its name in TotalSegmentator's table (`vertebrae_L3`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Label {
+    /// The number in the label volume.
+    Number(#[schemars(range(min = 1, max = 65535))] u16),
+    /// The name.
+    Name(String),
 }
 
 /// What voxels hold.
@@ -297,5 +313,5 @@ pub struct Simulate {
     /// Labels of the parts that the X-ray shows; everything if empty.
     #[schemars(length(max = 256))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<u16>,
+    pub labels: Vec<Label>,
 }

@@ -1,6 +1,7 @@
 //! Why a run ended without its result.
 
-use std::path::PathBuf;
+use regiscope_image::{ReadError, WriteError};
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why a run ended without its result. Each is one sentence.
@@ -13,7 +14,7 @@ pub enum RunError {
     #[error("{}: holds no run that could be resumed", .0.display())]
     NothingToResume(PathBuf),
     /// The folder's document is another one.
-    #[error("{}: was begun with another document (its resolved form has changed); --resume needs the same one", .0.display())]
+    #[error("{}: was begun with another document; --resume needs the document as it was", .0.display())]
     DocumentChanged(PathBuf),
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
@@ -23,4 +24,45 @@ pub enum RunError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A camera or transform file could not be read or written.
+    #[error(transparent)]
+    GeometryFile(#[from] regiscope_geometry::file::FileError),
+    /// Two files do not belong together.
+    #[error("{}: {reason}", path.display())]
+    Unsuitable {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what is accepted.
+        reason: String,
+    },
+    /// The document asks for something that its data cannot give.
+    #[error("{0}")]
+    Unusable(String),
+    /// The phantom was refused.
+    #[error("[phantom]: {0}")]
+    Phantom(#[from] regiscope_datasets::phantom::PhantomError),
+    /// The volume cannot be rendered.
+    #[error("the volume cannot be rendered: {0}")]
+    Render(#[from] regiscope_drr::DrrError),
+    /// The registration's problem was refused.
+    #[error("{0}")]
+    Problem(#[from] regiscope_pose::ProblemError),
+    /// A level of the pyramid was refused.
+    #[error("{0}")]
+    Level(#[from] regiscope_pose::LevelError),
+    /// The report's template failed.
+    #[error("the report could not be written: {0}")]
+    Report(#[from] minijinja::Error),
+}
+
+impl RunError {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_path_buf(), source }
+    }
 }

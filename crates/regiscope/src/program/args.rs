@@ -37,6 +37,8 @@ pub enum Command {
     Run(RunArgs),
     /// Checks an experiment document and shows every mistake where it was made
     Check(CheckArgs),
+    /// Renders one radiograph (DRR) of a volume
+    Drr(Box<DrrArgs>),
     /// Registers a volume to one X-ray image
     ///
     /// Builds an experiment document from the options and runs it as `run` does. Where the pose is unknown the
@@ -101,6 +103,17 @@ pub enum Units {
     Attenuation,
 }
 
+/// How line integrals are discretised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Projector {
+    /// The exact integral through constant voxels (Siddon 1985)
+    Siddon,
+    /// Bilinear interpolation in each slab of voxels (Joseph 1982)
+    Joseph,
+    /// Trilinear interpolation at equidistant points
+    Trilinear,
+}
+
 /// Which structures of a volume are seen.
 #[derive(Clone, Debug, Args)]
 pub struct LabelArgs {
@@ -144,6 +157,52 @@ pub struct GeometryArgs {
     /// Distance between pixel centres of the C-arm's detector
     #[arg(long, value_name = "MM", conflicts_with = "camera", default_value_t = 1.5)]
     pub pitch_mm: f64,
+}
+
+/// `regiscope drr`.
+#[derive(Debug, Args)]
+pub struct DrrArgs {
+    /// The volume
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub volume: PathBuf,
+    /// What its voxels hold
+    #[arg(long, value_enum, default_value = "hu")]
+    pub units: Units,
+    /// Photon energy of the attenuation that Hounsfield units are mapped to
+    #[arg(long, value_name = "KEV", allow_negative_numbers = true)]
+    pub energy_kev: Option<f64>,
+    /// Pose of the volume in the world (world from volume) as an ITK transform file [default: as it lies]
+    #[arg(long, value_name = "T.tfm", value_hint = ValueHint::FilePath)]
+    pub pose: Option<PathBuf>,
+    #[command(flatten)]
+    pub labels: LabelArgs,
+    #[command(flatten)]
+    pub geometry: GeometryArgs,
+    /// How line integrals are discretised
+    #[arg(long, value_enum, default_value = "siddon")]
+    pub projector: Projector,
+    /// Points along each ray of the trilinear projector [default: two for each voxel of the volume's diagonal]
+    #[arg(long, value_name = "N")]
+    pub samples: Option<usize>,
+    /// Where the trilinear projector samples, as fractions of the way from source to detector, the same for all
+    /// rays [default: where each ray passes the volume]
+    #[arg(long, value_name = "FROM,TO", value_parser = parse_pair, allow_hyphen_values = true)]
+    pub span: Option<[f64; 2]>,
+    /// Also counts what lies behind the source and beyond the detector
+    #[arg(long)]
+    pub no_clip: bool,
+    /// Writes transmitted intensity exp(-line integral) instead of line integrals
+    #[arg(long)]
+    pub intensity: bool,
+    /// Poisson noise of a detector that counts N photons per pixel without an object
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub photons: Option<f64>,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 1, requires = "photons")]
+    pub seed: u64,
+    /// The image: .npy (f32, rows × cols), .nii or .nii.gz, .png (16 bit, scaled from smallest to greatest value)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: PathBuf,
 }
 
 /// How alike an X-ray and a rendering are.
@@ -281,6 +340,11 @@ fn parse_point(text: &str) -> Result<[f64; 3], String> {
     point
         .filter(|p| p.iter().all(|v| v.is_finite()))
         .ok_or_else(|| "expected three numbers, as in 0,-20.5,7".to_owned())
+}
+
+fn parse_pair(text: &str) -> Result<[f64; 2], String> {
+    let pair: Option<[f64; 2]> = parse_list(text);
+    pair.filter(|p| p.iter().all(|v| v.is_finite())).ok_or_else(|| "expected two numbers, as in 0.4,0.9".to_owned())
 }
 
 fn parse_list<T: std::str::FromStr, const N: usize>(text: &str) -> Option<[T; N]> {

@@ -2,7 +2,6 @@
 
 use crate::program::interrupt::INTERRUPTED;
 use std::path::Path;
-use std::process::ExitCode;
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -33,12 +32,12 @@ impl Failure {
     }
 
     /// The exit status.
-    pub fn status(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub fn status(&self) -> u8 {
+        match self {
             Self::Input(_) | Self::Told => 2,
             Self::Interrupted(_) => INTERRUPTED,
             Self::BrokenPipe => 0,
-        })
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::Description;
 use crate::program::failure::Failure;
-use crate::program::guard::fenced;
+use crate::program::panics::fenced;
 use polars_core::prelude::{ArrowDataType, DataType, PolarsError, PolarsResult};
 use polars_io::SerReader;
 use polars_io::prelude::{CsvParseOptions, CsvReadOptions, ParquetReader};

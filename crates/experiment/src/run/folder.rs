@@ -1,0 +1,109 @@
+//! The run folder: whose it is, what is finished in it, and files that are there whole or not at all.
+
+use super::error::RunError;
+use super::record::StartRecord;
+use crate::document::Tables;
+use regiscope_image::{WriteError, write_atomically};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder of one run.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// Where finished starts stand until the run is complete.
+const STATE: &str = "state";
+
+/// The resolved document, which also says whose the folder is.
+const DOCUMENT: &str = "document.toml";
+
+/// Written last: a folder that has it is complete.
+const METRICS: &str = "metrics.json";
+
+impl RunFolder {
+    /// Makes the folder for a new run, or opens that of an interrupted run of the same document.
+    pub fn open(path: &Path, tables: &Tables, resume: bool) -> Result<Self, RunError> {
+        let folder = Self { path: path.to_path_buf() };
+        let document = document_text(tables);
+        let begun = folder.file(DOCUMENT);
+        if resume {
+            if !begun.is_file() {
+                return Err(RunError::NothingToResume(path.to_path_buf()));
+            }
+            let before = fs::read_to_string(&begun).map_err(|e| RunError::io(&begun, e))?;
+            if before != document {
+                return Err(RunError::DocumentChanged(path.to_path_buf()));
+            }
+        } else if begun.exists() || folder.file("run.json").exists() {
+            return Err(RunError::FolderInUse(path.to_path_buf()));
+        }
+        fs::create_dir_all(folder.file(STATE)).map_err(|e| RunError::io(path, e))?;
+        folder.write(DOCUMENT, document.as_bytes())?;
+        Ok(folder)
+    }
+
+    /// A path in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Makes a folder inside.
+    pub fn make_dir(&self, name: &str) -> Result<(), RunError> {
+        fs::create_dir_all(self.file(name)).map_err(|e| RunError::io(&self.file(name), e))
+    }
+
+    /// Writes a file under a temporary name and renames it.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+        let path = self.file(name);
+        Ok(write_atomically(&path, |out| out.write_all(bytes).map_err(|e| WriteError::io(&path, e)))?)
+    }
+
+    /// Writes a JSON file.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+        let mut text = serde_json::to_vec_pretty(value).expect("records have string keys and no failing fields");
+        text.push(b'\n');
+        self.write(name, &text)
+    }
+
+    /// Keeps a finished start.
+    pub fn keep(&self, record: &StartRecord) -> Result<(), RunError> {
+        let text = serde_json::to_vec(record).expect("records have string keys and no failing fields");
+        self.write(&state_name(record.start), &text)
+    }
+
+    /// A start that is finished; one whose file is damaged counts as unfinished.
+    pub fn kept(&self, start: usize) -> Option<StartRecord> {
+        let bytes = fs::read(self.file(&state_name(start))).ok()?;
+        serde_json::from_slice(&bytes).ok().filter(|record: &StartRecord| record.start == start)
+    }
+
+    /// Whether the run is complete, and then its metrics.
+    pub fn finished(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.file(METRICS)).ok()?).ok()
+    }
+
+    /// Writes the metrics, which completes the run, and drops the state.
+    pub fn finish(&self, metrics: &serde_json::Value) -> Result<(), RunError> {
+        self.write_json(METRICS, metrics)?;
+        let state = self.file(STATE);
+        fs::remove_dir_all(&state).map_err(|e| RunError::io(&state, e))
+    }
+}
+
+/// The resolved document as text.
+pub fn document_text(tables: &Tables) -> String {
+    toml::to_string_pretty(tables).expect("every table has a TOML form")
+}
+
+/// SHA-256 of the resolved document, hexadecimal.
+pub fn document_hash(tables: &Tables) -> String {
+    Sha256::digest(document_text(tables)).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn state_name(start: usize) -> String {
+    format!("{STATE}/start-{start:05}.json")
+}

@@ -352,7 +352,8 @@ impl Check<'_> {
                         let error = DocumentError::new(place, format!("`{path}`: there is no label \"{name}\""));
                         self.errors.push(match near {
                             Some(near) => error.help(format!("did you mean \"{near}\"?")),
-                            None => error.help("names are those of TotalSegmentator, as vertebrae_L3; numbers are accepted too"),
+                            None => error
+                                .help("names are those of TotalSegmentator, as vertebrae_L3; numbers are accepted too"),
                         });
                     }
                 },

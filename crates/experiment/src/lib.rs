@@ -9,6 +9,7 @@ pub mod document;
 mod estimate;
 mod experiment;
 mod provenance;
+mod report;
 mod run;
 
 pub use check::{Places, check};

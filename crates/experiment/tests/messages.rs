@@ -33,7 +33,7 @@ optimizer = "lbfgs"
         parse_errors(text),
         "\
 doc.toml:2:1: unknown key `titel` in the document (did you mean `title`?)
-doc.toml:4:14: `phantom.spacing_mm` is 0.1; accepted is a number at least 0.75 and at most 10
+doc.toml:4:14: `phantom.spacing_mm` is 0.1; accepted is a number at least 0.5 and at most 20
 doc.toml:6:8: `view.rows` is a number; an integer at least 8 and at most 4096 is accepted
 doc.toml:7:21: `view.primary_angle_deg` is a string; a number at least -180 and at most 180 is accepted
 doc.toml:9:14: `register.similarity` is \"nc\"; accepted are \"ssd\", \"ncc\", \"local-ncc\", \"gradient-ncc\", \"mutual-information\" (did you mean \"ncc\"?)
@@ -74,7 +74,11 @@ fn overrides_point_at_themselves() {
         ("view.rows", "1", "--set view.rows=1: `view.rows` is 1; accepted is an integer at least 8 and at most 4096"),
         ("view.row", "9", "--set view.row=9: unknown key `row` in [view] (did you mean `rows`?)"),
         ("title.x", "9", "--set title.x=9: `title` is a string, it has no key `x`"),
-        ("views.0.rows", "9", "--set views.0.rows=9: `views` is a table; a list (a table for each element) is accepted"),
+        (
+            "views.0.rows",
+            "9",
+            "--set views.0.rows=9: `views` is a table; a list (a table for each element) is accepted",
+        ),
         ("view.", "9", "--set view.=9: `view.` is not a dotted key such as register.pyramid"),
         ("seed", "[1", "--set seed=[1: not TOML: unclosed array, expected `]`"),
     ] {
@@ -102,18 +106,12 @@ fn tables_must_fit_together() {
             "[phantom]\n[view]\nsource_isocentre_mm = 2000\n[render]\n",
             "doc.toml:3:23: source_isocentre_mm = 2000 is not less than source_detector_mm = 1020: the isocentre lies between source and detector",
         ),
-        (
-            "[volume]\nfile = \"no.nii\"\n[view]\n[render]\n",
-            "doc.toml:2:8: `volume.file`: there is no file",
-        ),
+        ("[volume]\nfile = \"no.nii\"\n[view]\n[render]\n", "doc.toml:2:8: `volume.file`: there is no file"),
         (
             "[phantom]\n[[views]]\nname = \"a\"\n[[views]]\nname = \"a\"\n[render]\n",
             "doc.toml:5:8: two views have the name \"a\"",
         ),
-        (
-            "[phantom]\n[view]\nname = \"../a\"\n[render]\n",
-            "doc.toml:3:8: the name \"../a\" is not good for a file",
-        ),
+        ("[phantom]\n[view]\nname = \"../a\"\n[render]\n", "doc.toml:3:8: the name \"../a\" is not good for a file"),
         (
             "[phantom]\n[view]\n[register]\npatch = 9\n",
             "doc.toml:4:9: `register.patch` does nothing here: it needs similarity = \"local-ncc\"",

@@ -35,7 +35,7 @@ pub mod similarity;
 pub mod solution;
 pub mod starts;
 
-pub use landscape::{Landscape, landscape};
+pub use landscape::{Axis, Landscape, Profile, landscape, profile};
 pub use modes::{Mode, ModeTolerance, modes};
 pub use multi_start::multi_start;
 pub use options::{Optimiser, Options, OptionsError, Search, Settings, Similarity};

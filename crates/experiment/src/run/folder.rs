@@ -2,6 +2,7 @@
 
 use super::error::RunError;
 use super::record::StartRecord;
+use super::{Outcome, Status};
 use crate::document::Tables;
 use regiscope_image::{WriteError, write_atomically};
 use serde::Serialize;
@@ -81,17 +82,28 @@ impl RunFolder {
         serde_json::from_slice(&bytes).ok().filter(|record: &StartRecord| record.start == start)
     }
 
-    /// Whether the run is complete, and then its metrics.
-    pub fn finished(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&fs::read(self.file(METRICS)).ok()?).ok()
-    }
-
     /// Writes the metrics, which completes the run, and drops the state.
     pub fn finish(&self, metrics: &serde_json::Value) -> Result<(), RunError> {
         self.write_json(METRICS, metrics)?;
         let state = self.file(STATE);
         fs::remove_dir_all(&state).map_err(|e| RunError::io(&state, e))
     }
+}
+
+/// What a complete folder of the same document holds; `None` if its run is not complete.
+pub fn complete(path: &Path, tables: &Tables) -> Result<Option<Outcome>, RunError> {
+    let read = |name: &str| -> Option<serde_json::Value> { serde_json::from_slice(&fs::read(path.join(name)).ok()?).ok() };
+    let (Some(metrics), Some(record)) = (read(METRICS), read("run.json")) else { return Ok(None) };
+    if fs::read_to_string(path.join(DOCUMENT)).ok().as_deref() != Some(&document_text(tables)) {
+        return Err(RunError::DocumentChanged(path.to_path_buf()));
+    }
+    let words = |value: &serde_json::Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|w| w.as_str().map(str::to_owned)).collect()
+    };
+    let missed = words(&metrics["missed"]);
+    let status = if missed.is_empty() { Status::Done } else { Status::CriterionMissed(missed) };
+    let report = Some(path.join("report.html")).filter(|r| r.is_file());
+    Ok(Some(Outcome { status, metrics, warnings: words(&record["warnings"]), report }))
 }
 
 /// The resolved document as text.

@@ -1,13 +1,44 @@
 //! Running a checked experiment into its folder.
+//!
+//! # The folder
+//! | file | content |
+//! |---|---|
+//! | `document.toml` | the document with its defaults filled in |
+//! | `run.json` | program, machine, seeds, times, warnings, status |
+//! | `metrics.json` | errors, success rates, modes, criteria; written last |
+//! | `starts.csv`, `iterations.jsonl` | every start, every iteration |
+//! | `landscape.json` | similarity around the reference or the best answer |
+//! | `xray-NAME.*`, `drr-NAME.*`, `camera-NAME.json` | images and geometry of each view |
+//! | `transforms/*.tfm` | poses `world_from_volume` as ITK transforms |
+//! | `report.html` | all of it to read, without a network |
+//! | `state/` | finished starts of an unfinished run |
 
+mod attenuation;
+mod climb;
 mod error;
+mod files;
+mod folder;
+pub mod landscape;
+pub mod measure;
+mod moving;
+mod physics;
+pub mod pieces;
+pub mod record;
+pub mod registration;
+mod rendering;
+mod subject;
+mod views;
+pub mod xray;
 
 pub use error::RunError;
+pub use folder::{document_hash, document_text};
 
 use crate::clock::Clock;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Task};
 use crate::provenance::Provenance;
+use folder::RunFolder;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -36,9 +67,16 @@ pub struct Progress {
     pub note: String,
 }
 
+impl Progress {
+    /// The beginning of a stage without counted steps.
+    fn begin(stage: &'static str) -> Self {
+        Self { stage, done: 0, total: 1, note: String::new() }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "status", content = "missed")]
+#[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Everything was done and every criterion holds.
     Done,
@@ -46,6 +84,17 @@ pub enum Status {
     CriterionMissed(Vec<String>),
     /// It was cancelled; `resume` goes on.
     Interrupted,
+}
+
+impl Status {
+    /// The status as one word, as in `run.json`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::CriterionMissed(_) => "criterion-missed",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// What a run leaves behind.
@@ -61,12 +110,89 @@ pub struct Outcome {
     pub report: Option<PathBuf>,
 }
 
+/// What a finished task hands to the end of the run.
+struct Finished {
+    status: Status,
+    metrics: serde_json::Value,
+    timings: Vec<Timing>,
+    warnings: Vec<String>,
+}
+
+/// Time that a stage took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// The stage.
+    pub stage: String,
+    /// Wall time, s.
+    pub wall_s: f64,
+    /// Processor time over all threads, s; null where the system does not tell.
+    pub core_s: Option<f64>,
+}
+
+/// Times stages one after another.
+pub(crate) struct Stopwatch<'a> {
+    clock: &'a dyn Clock,
+    began: (f64, Option<f64>),
+    timings: Vec<Timing>,
+}
+
+impl<'a> Stopwatch<'a> {
+    fn new(clock: &'a dyn Clock) -> Self {
+        Self { clock, began: (clock.wall_s(), clock.core_s()), timings: Vec::new() }
+    }
+
+    /// Ends the stage that has been running since the last call.
+    fn lap(&mut self, stage: &str) {
+        let now = (self.clock.wall_s(), self.clock.core_s());
+        let core_s = now.1.zip(self.began.1).map(|(now, before)| now - before);
+        self.timings.push(Timing { stage: stage.to_owned(), wall_s: now.0 - self.began.0, core_s });
+        self.began = now;
+    }
+}
+
 /// Runs an experiment and writes its folder.
+///
+/// With `options.resume`, finished starts of an interrupted run of the same document are kept, and the results are
+/// those of an uninterrupted run, times apart. A complete folder is left as it is and its metrics are returned.
 pub fn run(
-    _experiment: &Experiment,
+    experiment: &Experiment,
     out_dir: &Path,
-    _options: RunOptions,
-    _observer: &mut dyn FnMut(Progress),
+    options: RunOptions,
+    observer: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, RunError> {
-    Err(RunError::FolderInUse(out_dir.to_path_buf()))
+    if options.resume
+        && let Some(outcome) = folder::complete(out_dir, &experiment.tables)?
+    {
+        return Ok(outcome);
+    }
+    let folder = RunFolder::open(out_dir, &experiment.tables, options.resume)?;
+    let record = |word: &str, timings: &[Timing], warnings: &[String]| {
+        json!({
+            "status": word,
+            "title": experiment.tables.title,
+            "seed": experiment.tables.seed,
+            "document_sha256": document_hash(&experiment.tables),
+            "provenance": options.provenance,
+            "resumed": options.resume,
+            "timings": timings,
+            "wall_s": timings.iter().map(|t| t.wall_s).sum::<f64>(),
+            "core_s": timings.iter().map(|t| t.core_s).sum::<Option<f64>>(),
+            "warnings": warnings,
+        })
+    };
+    folder.write_json("run.json", &record("running", &[], &experiment.warnings))?;
+    let finished = match &experiment.task {
+        Task::Render => rendering::run(experiment, &folder, &options, observer)?,
+        Task::Register(task) => registration::run(experiment, task, &folder, &options, observer)?,
+    };
+    let Some(Finished { status, metrics, timings, warnings }) = finished else {
+        folder.write_json("run.json", &record("interrupted", &[], &experiment.warnings))?;
+        let warnings = experiment.warnings.clone();
+        let metrics = serde_json::Value::Null;
+        return Ok(Outcome { status: Status::Interrupted, metrics, warnings, report: None });
+    };
+    folder.write_json("run.json", &record(status.word(), &timings, &warnings))?;
+    folder.finish(&metrics)?;
+    let report = Some(folder.file("report.html"));
+    Ok(Outcome { status, metrics, warnings, report })
 }

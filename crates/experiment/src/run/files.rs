@@ -1,0 +1,95 @@
+//! Results as files.
+
+use super::error::RunError;
+use super::folder::RunFolder;
+use super::measure::StartRow;
+use super::record::StartRecord;
+use super::xray::XRay;
+use crate::report::picture;
+use regiscope_geometry::{Grid, Rigid, View, camera_file};
+use regiscope_image::{Image, Volume, npy, write_nifti};
+use serde::Serialize;
+
+/// Writes an image as NumPy array, PNG and NIfTI, and the geometry of its view as a camera file.
+pub fn image(folder: &RunFolder, name: &str, image: &Image<f32>, view: &View) -> Result<(), RunError> {
+    npy::write_image(&folder.file(&format!("{name}.npy")), image)?;
+    folder.write(&format!("{name}.png"), &picture::grey(image, picture::window(image), 1).png())?;
+    write_nifti(&folder.file(&format!("{name}.nii.gz")), &standing_volume(image, view)?)?;
+    Ok(())
+}
+
+/// Writes the camera file of a view.
+pub fn camera(folder: &RunFolder, name: &str, view: &View) -> Result<(), RunError> {
+    Ok(camera_file::write(&folder.file(&format!("camera-{name}.json")), view)?)
+}
+
+/// The image as a volume one pixel thick that stands where the detector stands: x runs along columns, y along rows.
+fn standing_volume(image: &Image<f32>, view: &View) -> Result<Volume<f32>, RunError> {
+    let (u, v) = (view.col_step(), view.row_step());
+    let normal = u.cross(&v).normalize();
+    let axes = nalgebra::Matrix3::from_columns(&[u, v, normal]);
+    let grid = Grid::new([image.cols(), image.rows(), 1], view.pixel0(), axes)
+        .map_err(|reason| RunError::Unusable(format!("the detector has no place in a NIfTI file: {reason}")))?;
+    Ok(Volume::new(grid, image.data().to_vec()))
+}
+
+/// Writes a pose `world_from_volume` as an ITK transform.
+pub fn transform(folder: &RunFolder, name: &str, pose: &Rigid) -> Result<(), RunError> {
+    let m = pose.rotation.to_rotation_matrix();
+    let t = pose.translation.vector;
+    let _ = (folder, name, m, t);
+    Ok(())
+}
+
+/// One line of `starts.csv`.
+#[derive(Serialize)]
+struct Line<'a> {
+    start: usize,
+    status: &'a str,
+    mode: Option<usize>,
+    similarity: Option<f64>,
+    initial_mtre_mm: Option<f64>,
+    mtre_mm: Option<f64>,
+    mpd_mm: Option<f64>,
+    mrpd_mm: Option<f64>,
+    rotation_deg: Option<f64>,
+    translation_mm: Option<f64>,
+    evaluations: usize,
+    rays: usize,
+    seconds: f64,
+}
+
+/// Writes `starts.csv`.
+pub fn starts(folder: &RunFolder, rows: &[StartRow]) -> Result<(), RunError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        let line = Line {
+            start: row.start,
+            status: &row.status,
+            mode: row.mode,
+            similarity: row.similarity,
+            initial_mtre_mm: row.initial.map(|e| e.mtre_mm),
+            mtre_mm: row.errors.map(|e| e.mtre_mm),
+            mpd_mm: row.errors.and_then(|e| e.mpd_mm),
+            mrpd_mm: row.errors.and_then(|e| e.mrpd_mm),
+            rotation_deg: row.errors.map(|e| e.rotation_deg),
+            translation_mm: row.errors.map(|e| e.translation_mm),
+            evaluations: row.evaluations,
+            rays: row.rays,
+            seconds: row.seconds,
+        };
+        writer.serialize(line).expect("a line has plain fields and a Vec takes all bytes");
+    }
+    let bytes = writer.into_inner().expect("a Vec takes all bytes");
+    folder.write("starts.csv", &bytes)
+}
+
+/// Writes `iterations.jsonl`.
+pub fn iterations(folder: &RunFolder, records: &[StartRecord]) -> Result<(), RunError> {
+    let mut lines = Vec::new();
+    for iteration in records.iter().flat_map(|r| &r.iterations) {
+        serde_json::to_writer(&mut lines, iteration).expect("records have string keys and a Vec takes all bytes");
+        lines.push(b'\n');
+    }
+    folder.write("iterations.jsonl", &lines)
+}

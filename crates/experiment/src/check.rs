@@ -5,7 +5,7 @@ use crate::document::tables::{AttenuationChange, Label, ViewTable};
 use crate::document::{Document, DocumentError, DocumentErrors, nearest};
 use crate::experiment::*;
 use regiscope_datasets::phantom::PhantomSettings;
-use regiscope_geometry::Twist;
+use regiscope_geometry::{Rigid, Twist, itk_transform_file};
 use std::path::PathBuf;
 
 /// Where the files that a document names are looked for.
@@ -289,8 +289,8 @@ impl Check<'_> {
                 self.refuse("criteria", "[criteria] is about errors; real X-rays need `register.reference` for that");
             }
         }
-        let reference = register.reference.as_ref().and_then(|f| self.transform("register.reference", f));
-        let centre = starts.centre.as_ref().and_then(|f| self.transform("starts.centre", f));
+        let reference = register.reference.as_ref().and_then(|f| self.pose("register.reference", f));
+        let centre = starts.centre.as_ref().and_then(|f| self.pose("starts.centre", f));
         Some(Registration {
             method: register.clone(),
             labels: self.label_numbers("register.labels", &register.labels),
@@ -332,9 +332,19 @@ impl Check<'_> {
         }
     }
 
-    fn transform(&mut self, key: &str, name: &str) -> Option<regiscope_geometry::Rigid> {
-        let _path = self.file(key, name);
-        None
+    /// A pose from an ITK transform file, which holds `volume_from_world`.
+    fn pose(&mut self, key: &str, name: &str) -> Option<Rigid> {
+        let path = self.file(key, name);
+        if !path.exists() {
+            return None;
+        }
+        match itk_transform_file::read_rigid(&path) {
+            Ok(volume_from_world) => Some(volume_from_world.inverse()),
+            Err(reason) => {
+                self.refuse(key, format!("`{key}`: {reason}"));
+                None
+            }
+        }
     }
 
     /// Labels as numbers; names are looked up in TotalSegmentator's table.

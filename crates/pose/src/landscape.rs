@@ -133,7 +133,8 @@ mod tests {
         let (prepared, settings) = (scene::prepared(&[0.0]), Settings::default());
         for axis in [Axis::Translation(2), Axis::Rotation(0)] {
             let line = profile(&prepared, &settings, 0, &scene::start(), axis, 0.3, 3).unwrap();
-            let plane = landscape(&prepared, &settings, 0, &scene::start(), [axis, Axis::Translation(0)], [0.3, 1.0], 3);
+            let plane =
+                landscape(&prepared, &settings, 0, &scene::start(), [axis, Axis::Translation(0)], [0.3, 1.0], 3);
             let plane = plane.unwrap();
             assert_eq!(line.offsets, plane.offsets[0]);
             assert_eq!(line.similarity, [1, 4, 7].map(|n| plane.similarity[n]));

@@ -60,7 +60,8 @@ pub struct Register {
     /// Answers nearer than this to each other are one mode, mm (rotations count as arcs on the object).
     #[schemars(range(min = 0.001, max = 1000.0))]
     pub mode_within_mm: f64,
-    /// The reference pose of real X-rays: a `world_from_volume` ITK transform file, relative to the document.
+    /// The reference pose of real X-rays: an ITK transform file, which maps world points to points of the volume,
+    /// relative to the document.
     /// Simulated X-rays have their true pose as reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -182,7 +183,8 @@ pub struct Starts {
     /// Largest translation along each axis, mm.
     #[schemars(range(min = 0.0, max = 1000.0))]
     pub translation_mm: f64,
-    /// The centre of the offsets: a `world_from_volume` pose as an ITK transform file, relative to the document.
+    /// The centre of the offsets: an ITK transform file, which maps world points to points of the volume, relative
+    /// to the document.
     /// Without it the true pose of simulated X-rays, and the volume's own frame for real ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub centre: Option<String>,

@@ -75,12 +75,8 @@ pub fn curves(surroundings: Option<&Surroundings>) -> Vec<String> {
     let values = || surroundings.curves.iter().flat_map(|c| c.similarity.iter().copied().flatten());
     let y = Axis::linear("similarity", values());
     let chart = |curve: &crate::run::landscape::Curve| {
-        let points: Vec<(f64, f64)> = curve
-            .offsets
-            .iter()
-            .zip(&curve.similarity)
-            .map(|(&x, s)| (x, s.unwrap_or(f64::NAN)))
-            .collect();
+        let points: Vec<(f64, f64)> =
+            curve.offsets.iter().zip(&curve.similarity).map(|(&x, s)| (x, s.unwrap_or(f64::NAN))).collect();
         let middle = vec![(0.0, y.range[0]), (0.0, y.range[1])];
         let x = Axis::exact(&curve.axis, ends(&curve.offsets));
         let series = vec![line("", INK, Mark::Dashes, middle), line("", "var(--accent)", Mark::Line(2.0, 1.0), points)];
@@ -98,8 +94,11 @@ fn map(map: &Map) -> String {
     let [xs, ys] = &map.offsets;
     let value = |i: usize, j: usize| map.similarity[i * ys.len() + j].unwrap_or(f64::NAN);
     // The picture has x along its columns and y along its rows.
-    let transposed: Vec<f64> = (0..ys.len()).flat_map(|j| (0..xs.len()).map(move |i| (i, j))).map(|(i, j)| value(i, j)).collect();
-    let best = (0..transposed.len()).filter(|&n| transposed[n].is_finite()).max_by(|&a, &b| transposed[a].total_cmp(&transposed[b]));
+    let transposed: Vec<f64> =
+        (0..ys.len()).flat_map(|j| (0..xs.len()).map(move |i| (i, j))).map(|(i, j)| value(i, j)).collect();
+    let best = (0..transposed.len())
+        .filter(|&n| transposed[n].is_finite())
+        .max_by(|&a, &b| transposed[a].total_cmp(&transposed[b]));
     let peak = best.map(|n| (xs[n % xs.len()], ys[n / xs.len()]));
     let finite = || transposed.iter().copied().filter(|v| v.is_finite());
     let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));

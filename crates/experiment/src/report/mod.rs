@@ -89,13 +89,11 @@ pub fn rendering(
 
 fn page(context: Value) -> Result<String, RunError> {
     let mut environment = Environment::new();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
     environment.add_filter("mm", words::mm);
     environment.add_filter("fixed", words::fixed);
     environment.add_filter("thousands", words::thousands);
     environment.add_template("report.html", include_str!("report.html"))?;
-    Ok(environment.get_template("report.html")?.render(context)?)
+    Ok(environment.get_template("report.html")?.render(minijinja::value::Serde(context))?)
 }
 
 /// What every report says.

@@ -99,7 +99,8 @@ fn enlarge(image: &Image<f32>, zoom: usize) -> Image<f32> {
 fn contours(image: &Image<f32>, sigma: f64) -> Vec<bool> {
     let (rows, cols) = (image.rows(), image.cols());
     let smooth = smoothed(image, sigma);
-    let at = |r: i64, c: i64| smooth[(r.clamp(0, rows as i64 - 1) as usize) * cols + c.clamp(0, cols as i64 - 1) as usize];
+    let at =
+        |r: i64, c: i64| smooth[(r.clamp(0, rows as i64 - 1) as usize) * cols + c.clamp(0, cols as i64 - 1) as usize];
     let gradient: Vec<(f32, f32)> = (0..rows * cols)
         .map(|p| {
             let (r, c) = ((p / cols) as i64, (p % cols) as i64);
@@ -115,7 +116,9 @@ fn contours(image: &Image<f32>, sigma: f64) -> Vec<bool> {
     sorted.sort_by(f32::total_cmp);
     let quantile = |part: f64| sorted[(part * (sorted.len() - 1) as f64) as usize];
     let (weak, strong) = (quantile(0.80), quantile(0.93));
-    let size = |r: i64, c: i64| magnitude[(r.clamp(0, rows as i64 - 1) as usize) * cols + c.clamp(0, cols as i64 - 1) as usize];
+    let size = |r: i64, c: i64| {
+        magnitude[(r.clamp(0, rows as i64 - 1) as usize) * cols + c.clamp(0, cols as i64 - 1) as usize]
+    };
     let ridge = |p: usize| {
         let (r, c) = ((p / cols) as i64, (p % cols) as i64);
         let (x, y) = gradient[p];
@@ -207,10 +210,8 @@ mod tests {
     #[test]
     fn contours_follow_the_edge_and_nothing_else() {
         let edges = contours(&disc(), 1.2);
-        let radii: Vec<f32> = (0..3600)
-            .filter(|&p| edges[p])
-            .map(|p| ((p / 60) as f32 - 30.0).hypot((p % 60) as f32 - 30.0))
-            .collect();
+        let radii: Vec<f32> =
+            (0..3600).filter(|&p| edges[p]).map(|p| ((p / 60) as f32 - 30.0).hypot((p % 60) as f32 - 30.0)).collect();
         assert!(radii.len() > 60, "{} edge pixels", radii.len());
         assert!(radii.iter().all(|r| (r - 15.0).abs() < 2.0), "{radii:?}");
         assert!(contours(&Image::new(8, 8, vec![2.0; 64]), 1.0).iter().all(|e| !e));

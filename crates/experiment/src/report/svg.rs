@@ -222,7 +222,8 @@ fn draw(out: &mut String, series: &Series, px: &dyn Fn(f64) -> f64, py: &dyn Fn(
                 Mark::Line(width, opacity) => format!("stroke-width=\"{width}\" stroke-opacity=\"{opacity}\""),
                 _ => "stroke-width=\"1.4\" stroke-dasharray=\"5 4\"".to_owned(),
             };
-            let _ = write!(out, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-linejoin=\"round\" {style}/>");
+            let _ =
+                write!(out, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-linejoin=\"round\" {style}/>");
         }
         Mark::Dots => {
             for (x, y) in series.points.iter().filter_map(place) {
@@ -274,7 +275,10 @@ mod tests {
     fn ticks_are_round_numbers_inside_the_range() {
         assert_eq!(labels(&Axis::exact("x", [-20.0, 20.0])), ["−20", "−10", "0", "10", "20"]);
         assert_eq!(labels(&Axis::exact("x", [0.0, 1.0])), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(labels(&Axis { label: String::new(), range: [0.08, 12.0], log: true }), ["0.1", "0.2", "0.5", "1", "2", "5", "10"]);
+        assert_eq!(
+            labels(&Axis { label: String::new(), range: [0.08, 12.0], log: true }),
+            ["0.1", "0.2", "0.5", "1", "2", "5", "10"]
+        );
     }
 
     #[test]
@@ -282,8 +286,20 @@ mod tests {
         for values in [vec![], vec![f64::NAN], vec![3.0], vec![0.0, 0.0], vec![-1.0, f64::INFINITY]] {
             let points: Vec<_> = values.iter().map(|&v| (v, v)).collect();
             for axis in [Axis::linear("a", values.iter().copied()), Axis::log("a", values.iter().copied())] {
-                let series = Series { name: "<s>".into(), colour: "red".into(), mark: Mark::Line(1.0, 1.0), points: points.clone() };
-                let chart = Chart { title: String::new(), size: [300.0, 200.0], x: axis.clone(), y: axis, backdrop: None, series: vec![series] };
+                let series = Series {
+                    name: "<s>".into(),
+                    colour: "red".into(),
+                    mark: Mark::Line(1.0, 1.0),
+                    points: points.clone(),
+                };
+                let chart = Chart {
+                    title: String::new(),
+                    size: [300.0, 200.0],
+                    x: axis.clone(),
+                    y: axis,
+                    backdrop: None,
+                    series: vec![series],
+                };
                 let svg = chart.svg();
                 assert!(!svg.contains("NaN") && !svg.contains("inf") && svg.contains("&lt;s&gt;"), "{svg}");
             }

@@ -44,6 +44,9 @@ pub fn truncate(mut volume: Volume<f32>, [inferior, superior]: [f64; 2]) -> Volu
 }
 
 fn from_hu(hu: &Volume<f32>, model: &AttenuationModel) -> Volume<f32> {
-    let bone = match model.mapping { Mapping::AirWaterBone => 1.9, Mapping::AirWater => 1.0 };
+    let bone = match model.mapping {
+        Mapping::AirWaterBone => 1.9,
+        Mapping::AirWater => 1.0,
+    };
     hu.map(|&v| 0.02 * ((v.min(0.0) / 1000.0 + 1.0).max(0.0) + bone * v.max(0.0) / 1000.0))
 }

@@ -4,9 +4,9 @@ use super::error::RunError;
 use super::folder::RunFolder;
 use super::measure::StartRow;
 use super::record::StartRecord;
-use super::xray::XRay;
 use crate::report::picture;
-use regiscope_geometry::{Grid, Rigid, View, camera_file};
+use regiscope_geometry::itk_transform_file::{self, TransformFile};
+use regiscope_geometry::{Grid, Point, Rigid, View, camera_file};
 use regiscope_image::{Image, Volume, npy, write_nifti};
 use serde::Serialize;
 
@@ -33,12 +33,11 @@ fn standing_volume(image: &Image<f32>, view: &View) -> Result<Volume<f32>, RunEr
     Ok(Volume::new(grid, image.data().to_vec()))
 }
 
-/// Writes a pose `world_from_volume` as an ITK transform.
-pub fn transform(folder: &RunFolder, name: &str, pose: &Rigid) -> Result<(), RunError> {
-    let m = pose.rotation.to_rotation_matrix();
-    let t = pose.translation.vector;
-    let _ = (folder, name, m, t);
-    Ok(())
+/// Writes a pose as an ITK transform. ITK maps points of the fixed frame (the X-ray's world) to the moving one (the
+/// volume's own), so the file holds `volume_from_world`, the inverse of the pose.
+pub fn transform(folder: &RunFolder, name: &str, world_from_volume: &Rigid) -> Result<(), RunError> {
+    let content = TransformFile::from_rigid(&world_from_volume.inverse(), &Point::origin());
+    Ok(itk_transform_file::write(&folder.file(&format!("transforms/{name}.tfm")), &content)?)
 }
 
 /// One line of `starts.csv`.

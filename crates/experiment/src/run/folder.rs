@@ -92,7 +92,8 @@ impl RunFolder {
 
 /// What a complete folder of the same document holds; `None` if its run is not complete.
 pub fn complete(path: &Path, tables: &Tables) -> Result<Option<Outcome>, RunError> {
-    let read = |name: &str| -> Option<serde_json::Value> { serde_json::from_slice(&fs::read(path.join(name)).ok()?).ok() };
+    let read =
+        |name: &str| -> Option<serde_json::Value> { serde_json::from_slice(&fs::read(path.join(name)).ok()?).ok() };
     let (Some(metrics), Some(record)) = (read(METRICS), read("run.json")) else { return Ok(None) };
     if fs::read_to_string(path.join(DOCUMENT)).ok().as_deref() != Some(&document_text(tables)) {
         return Err(RunError::DocumentChanged(path.to_path_buf()));

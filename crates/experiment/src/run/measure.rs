@@ -175,7 +175,11 @@ pub fn judge(criteria: &Criteria, rows: &[StartRow], best_mm: Option<f64>) -> Ve
         let found = success(&errors, criteria.success_within_mm);
         judged.push(Criterion {
             key: "success_rate".to_owned(),
-            required: format!("at least {:.0} % of the starts under {} mm mTRE", 100.0 * least, criteria.success_within_mm),
+            required: format!(
+                "at least {:.0} % of the starts under {} mm mTRE",
+                100.0 * least,
+                criteria.success_within_mm
+            ),
             found: format!("{} of {} starts ({:.0} %)", found.successes, found.trials, 100.0 * found.rate),
             met: found.rate >= least,
         });
@@ -196,8 +200,7 @@ pub fn judge(criteria: &Criteria, rows: &[StartRow], best_mm: Option<f64>) -> Ve
 
 /// Capture range (mm): bands of 1 mm need many starts, so bands are widened until each holds ten on average.
 pub fn capture_range(rows: &[StartRow]) -> Option<f64> {
-    let runs: Vec<(f64, f64)> =
-        rows.iter().filter_map(|r| Some((r.initial?.mtre_mm, r.errors?.mtre_mm))).collect();
+    let runs: Vec<(f64, f64)> = rows.iter().filter_map(|r| Some((r.initial?.mtre_mm, r.errors?.mtre_mm))).collect();
     let farthest = runs.iter().map(|r| r.0).fold(0.0, f64::max);
     let band = (10.0 * farthest / runs.len() as f64).ceil().max(1.0);
     (runs.len() >= 50).then(|| scores::capture_range(&runs, band, 2.0)).and_then(finite)

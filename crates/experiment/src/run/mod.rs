@@ -9,7 +9,7 @@
 //! | `starts.csv`, `iterations.jsonl` | every start, every iteration |
 //! | `landscape.json` | similarity around the reference or the best answer |
 //! | `xray-NAME.*`, `drr-NAME.*`, `camera-NAME.json` | images and geometry of each view |
-//! | `transforms/*.tfm` | poses `world_from_volume` as ITK transforms |
+//! | `transforms/*.tfm` | poses as ITK transforms (world points to points of the volume) |
 //! | `report.html` | all of it to read, without a network |
 //! | `state/` | finished starts of an unfinished run |
 

@@ -16,7 +16,12 @@ pub fn volume(subject: &Subject, model: &AttenuationModel, registration: &Regist
 }
 
 /// The problem and its pyramid.
-pub fn problem(volume: Volume<f32>, xrays: &[XRay], pivot: Point, method: &typed::Register) -> Result<(Problem, Pyramid), RunError> {
+pub fn problem(
+    volume: Volume<f32>,
+    xrays: &[XRay],
+    pivot: Point,
+    method: &typed::Register,
+) -> Result<(Problem, Pyramid), RunError> {
     let fixed = |x: &XRay| FixedImage { view: x.view.clone(), image: x.image.clone(), mask: x.mask.clone() };
     let problem = Problem::new(xrays.iter().map(fixed).collect(), volume)?.with_pivot(pivot)?;
     let pyramid = if method.levels.is_empty() {
@@ -100,7 +105,9 @@ pub fn targets(
         }
     };
     if points.is_empty() {
-        return Err(RunError::Unusable("`targets.points`: no such point lies in the registered part of the volume".into()));
+        return Err(RunError::Unusable(
+            "`targets.points`: no such point lies in the registered part of the volume".into(),
+        ));
     }
     Ok((points, words))
 }
@@ -136,5 +143,9 @@ pub fn pivot(shown: &Volume<f32>) -> Point {
         sum += nalgebra::Vector3::new((n % nx) as f64, (n / nx % ny) as f64, (n / nx / ny) as f64) * value;
         weight += value;
     }
-    if weight > 0.0 && weight.is_finite() { shown.grid().world_from_index(&Point::from(sum / weight)) } else { shown.grid().centre() }
+    if weight > 0.0 && weight.is_finite() {
+        shown.grid().world_from_index(&Point::from(sum / weight))
+    } else {
+        shown.grid().centre()
+    }
 }

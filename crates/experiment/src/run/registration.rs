@@ -7,7 +7,6 @@ use super::landscape::{Surroundings, similarity_at, surroundings};
 use super::measure::{self, Criterion, Errors, Reference, Spread, StartRow, Success};
 use super::pieces::PieceRow;
 use super::record::{PoseRecord, StartRecord, finite};
-use super::subject::Subject;
 use super::xray::{self, XRay};
 use super::{Finished, Progress, RunOptions, Status, Stopwatch, files, moving, subject};
 use crate::experiment::{Experiment, Registration};
@@ -160,8 +159,7 @@ pub fn run(
     let tolerance = mode_tolerance(task, &prepared);
     let found = modes(&solutions(&records), &tolerance);
     let mode_of = |start: usize| found.iter().position(|m| m.members.contains(&start));
-    let rows: Vec<StartRow> =
-        records.iter().map(|r| StartRow::new(r, reference.as_ref(), mode_of(r.start))).collect();
+    let rows: Vec<StartRow> = records.iter().map(|r| StartRow::new(r, reference.as_ref(), mode_of(r.start))).collect();
     let best = found.first().and_then(|m| m.members.first().copied());
     let answer = best.map(|n| records[n].pose.to_rigid());
 

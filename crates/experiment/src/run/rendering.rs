@@ -45,7 +45,8 @@ pub fn run(
         .collect();
     let metrics = json!({ "title": experiment.tables.title, "task": "render", "views": views, "missed": [] });
     watch.lap("writing");
-    let page = report::rendering(experiment, &subject.description, &xrays, &options.provenance, &watch.timings, &warnings)?;
+    let page =
+        report::rendering(experiment, &subject.description, &xrays, &options.provenance, &watch.timings, &warnings)?;
     folder.write("report.html", page.as_bytes())?;
     Ok(Some(Finished { status: Status::Done, metrics, timings: watch.timings, warnings }))
 }

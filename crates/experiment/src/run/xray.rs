@@ -68,7 +68,10 @@ pub fn read(experiment: &Experiment, centre: &Point, warnings: &mut Vec<String>)
         let image = read_image(path, warnings)?;
         let (found, needed) = ([image.rows(), image.cols()], [view.rows(), view.cols()]);
         if found != needed {
-            let reason = format!("{} × {} pixels, but the view \"{}\" has {} × {}", found[0], found[1], source.name, needed[0], needed[1]);
+            let reason = format!(
+                "{} × {} pixels, but the view \"{}\" has {} × {}",
+                found[0], found[1], source.name, needed[0], needed[1]
+            );
             return Err(RunError::Unsuitable { path: path.clone(), reason });
         }
         let (image, mask) = line_integrals(image, *holds);
@@ -94,4 +97,3 @@ fn line_integrals(image: Image<f32>, holds: ImageHolds) -> (Image<f32>, Option<I
     let all = mask.data().iter().all(|m| *m);
     (image, (!all).then_some(mask))
 }
-

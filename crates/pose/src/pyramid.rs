@@ -99,41 +99,36 @@ impl Pyramid {
         Ok(Self(levels))
     }
 
-    /// Levels that suit a problem: the coarsest detector has about 24 pixels along its shorter side, each next one
-    /// twice as many, and voxels about as large as the pixels' shadows at the volume (never larger than a tenth
-    /// of the volume). The finest level keeps the volume and half the detector's resolution or all of it,
-    /// whichever comes to 100 pixels or more, and traces about 5000 rays per view.
+    /// Levels that suit a problem. The coarsest detector has 24 to 47 pixels along its shortest side, the next one
+    /// twice as many, and the finest is the detector itself with the volume itself, on which about 5000 rays per
+    /// view are traced. On the coarser levels voxels are about as large as the shadows of their pixels at the volume,
+    /// never larger than a tenth of the volume.
     pub fn automatic(problem: &Problem) -> Self {
-        let fewest = problem.views().iter().map(|v| v.view.rows().min(v.view.cols())).min();
-        let fewest = fewest.expect("a problem has at least one view");
-        let finest_voxel = problem.volume().grid().spacing().into_iter().fold(f64::MAX, f64::min);
-        let extent = {
-            let grid = problem.volume().grid();
-            [0, 1, 2].map(|a| grid.spacing()[a] * grid.shape()[a] as f64).into_iter().fold(f64::MAX, f64::min)
-        };
-        let shadow = problem.views().iter().map(|v| pixel_at_volume(&v.view)).fold(f64::MAX, f64::min);
-        let mut factor = 1;
-        let mut factors = vec![];
-        while fewest / factor >= 24 || factors.is_empty() {
-            factors.push(factor);
-            factor *= 2;
-        }
-        factors.retain(|&f| f == 1 || fewest / f >= 24);
-        if factors.len() > 1 && fewest / factors[1] >= 100 {
-            factors.remove(0);
-        }
-        factors.reverse();
+        /// Pixels along the shortest side of the coarsest detector.
+        const COARSEST: usize = 24;
+        /// Rays per view of each level.
+        const RAYS: f64 = 5000.0;
+        let views = || problem.views().iter().map(|v| &v.view);
+        let shortest = views().map(|v| v.rows().min(v.cols())).min().expect("a problem has at least one view");
+        let most = views().map(View::pixels).max().expect("a problem has at least one view");
+        let shadow = views().map(pixel_at_volume).fold(f64::MAX, f64::min);
+        let grid = problem.volume().grid();
+        let extent = (0..3).map(|a| grid.spacing()[a] * grid.shape()[a] as f64).fold(f64::MAX, f64::min);
+
+        let largest = 1 << (shortest / COARSEST).max(1).ilog2();
+        let mut factors = vec![largest, largest / 2, 1];
+        factors.retain(|&f| f > 0);
+        factors.dedup();
         let last = factors.len() - 1;
         let level = |(n, &detector_factor): (usize, &usize)| {
-            let pixels: usize =
-                problem.views().iter().map(|v| v.view.pixels() / detector_factor.pow(2)).max().unwrap_or(1);
-            let voxel_mm = (0.75 * shadow * detector_factor as f64).min(0.1 * extent);
+            let pixels = most / (detector_factor * detector_factor);
+            let block = shadow * detector_factor as f64;
             Level {
-                voxel_mm: if n == last || voxel_mm < finest_voxel { 0.0 } else { voxel_mm },
+                voxel_mm: if n == last { 0.0 } else { block.min(0.1 * extent) },
                 detector_factor,
-                ray_fraction: (5000.0 / pixels as f64).min(1.0),
+                ray_fraction: (RAYS / pixels as f64).min(1.0),
                 max_iterations: if n == 0 { 40 } else { 20 },
-                step_mm: if n == last { 0.005 } else { 0.05 * shadow * detector_factor as f64 },
+                step_mm: if n == last { 0.01 } else { 0.02 * block },
             }
         };
         Self(factors.iter().enumerate().map(level).collect())

@@ -99,9 +99,9 @@ impl Pyramid {
         Ok(Self(levels))
     }
 
-    /// Levels that suit a problem. The coarsest detector has 24 to 47 pixels along its shortest side, the next one
-    /// twice as many, and the finest is the detector itself with the volume itself, on which about 5000 rays per
-    /// view are traced. On the coarser levels voxels are about as large as the shadows of their pixels at the volume,
+    /// Levels that suit a problem. The coarsest detector has 24 to 47 pixels along its shortest side, the next two
+    /// twice and four times as many, and the finest is the detector itself with the volume itself; on each at most
+    /// about 5000 rays per view are traced. On the coarser levels voxels are about as large as the shadows of their pixels at the volume,
     /// never larger than a tenth of the volume.
     pub fn automatic(problem: &Problem) -> Self {
         /// Pixels along the shortest side of the coarsest detector.
@@ -116,7 +116,7 @@ impl Pyramid {
         let extent = (0..3).map(|a| grid.spacing()[a] * grid.shape()[a] as f64).fold(f64::MAX, f64::min);
 
         let largest = 1 << (shortest / COARSEST).max(1).ilog2();
-        let mut factors = vec![largest, largest / 2, 1];
+        let mut factors = vec![largest, largest / 2, largest / 4, 1];
         factors.retain(|&f| f > 0);
         factors.dedup();
         let last = factors.len() - 1;

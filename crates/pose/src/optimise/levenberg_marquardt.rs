@@ -6,6 +6,10 @@
 //! ratio (H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05; K. Madsen, H. B. Nielsen, O.
 //! Tingleff, "Methods for non-linear least squares problems", 2004).
 //!
+//! Far from the answer thin rays see voxels, not anatomy: the derivative of each ray is mostly texture, `C` is the
+//! curvature of a narrow peak, and plain Gauss–Newton steps are too short. So `C` is scaled by the curvature that the
+//! last step met along its way (the self-scaling of S. S. Oren and D. G. Luenberger, 1974), never above one.
+//!
 //! The 6×6 system is solved by Cholesky after scaling by `D`. It is positive definite by its damping; `C` is summed
 //! in double precision from single-precision derivatives, so that the squared condition of the normal equations,
 //! at most `1/μ` after scaling, costs nothing that the derivatives had.
@@ -21,6 +25,8 @@ const FIRST_DAMPING: f64 = 1e-2;
 const DAMPING: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 /// Least `D` relative to its largest element.
 const FLOOR: f64 = 1e-4;
+/// Least scale of the curvature.
+const LEAST_SCALE: f64 = 0.03;
 /// Longest step relative to the object's radius.
 const LONGEST: f64 = 0.5;
 
@@ -37,6 +43,7 @@ pub fn climb(objective: &Objective, start: &Rigid, limits: &Limits, report: Repo
     };
     let mut diagonal = Vector6::zeros();
     let (mut damping, mut growth) = (FIRST_DAMPING, 2.0);
+    let mut scale = 1.0f64;
     let mut step_mm = f64::INFINITY;
     loop {
         let step = Step {
@@ -58,9 +65,10 @@ pub fn climb(objective: &Objective, start: &Rigid, limits: &Limits, report: Repo
         let chart = objective.chart(climb.pose);
         let twist = chart.twist_by_coordinates(&Vector6::zeros());
         let gradient = twist.transpose() * model.gradient;
-        let curvature = twist.transpose() * model.curvature * twist;
-        diagonal = diagonal.sup(&curvature.diagonal());
-        let Some(x) = damped_step(&gradient, &curvature, &floored(&diagonal), damping) else {
+        let full = twist.transpose() * model.curvature * twist;
+        let curvature = full * scale;
+        diagonal = diagonal.sup(&full.diagonal());
+        let Some(x) = damped_step(&gradient, &curvature, &floored(&diagonal), damping * scale) else {
             // No curvature at all: a flat place.
             return Climb { end: End::Converged, ..climb };
         };
@@ -71,8 +79,12 @@ pub fn climb(objective: &Objective, start: &Rigid, limits: &Limits, report: Repo
         climb.evaluations += 1;
         climb.iterations += 1;
         step_mm = x.norm();
-        let gain = (trial.value - climb.similarity) / predicted;
-        if gain > 0.0 && trial.value > climb.similarity {
+        let risen = trial.value - climb.similarity;
+        let gain = risen / predicted;
+        // The curvature met along the step, relative to the full model's.
+        let met = 2.0 * (gradient.dot(&x) - risen) / x.dot(&(full * x));
+        scale = if met.is_finite() { met.clamp(LEAST_SCALE, 1.0).max(0.25 * scale) } else { 1.0 };
+        if gain > 0.0 && risen > 0.0 {
             (climb.pose, climb.similarity, climb.curvature) = (pose, trial.value, Some(trial.curvature));
             model = trial;
             damping = (damping * (1.0f64 / 3.0).max(1.0 - (2.0 * gain - 1.0).powi(3))).max(*DAMPING.start());

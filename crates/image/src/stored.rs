@@ -208,24 +208,23 @@ fn append(all: &mut Samples, part: Samples) {
 
 /// Turns `c` components that stand together for each voxel into `c` volumes one after the other.
 fn components_last(samples: Samples, components: usize) -> Samples {
-    fn planar<T: Copy>(v: &[T], components: usize) -> Vec<T> {
-        (0..components).flat_map(|c| v.iter().skip(c).step_by(components).copied()).collect()
-    }
     if components <= 1 {
         return samples;
     }
-    match samples {
-        Samples::U8(v) => Samples::U8(planar(&v, components)),
-        Samples::I8(v) => Samples::I8(planar(&v, components)),
-        Samples::U16(v) => Samples::U16(planar(&v, components)),
-        Samples::I16(v) => Samples::I16(planar(&v, components)),
-        Samples::U32(v) => Samples::U32(planar(&v, components)),
-        Samples::I32(v) => Samples::I32(planar(&v, components)),
-        Samples::U64(v) => Samples::U64(planar(&v, components)),
-        Samples::I64(v) => Samples::I64(planar(&v, components)),
-        Samples::F32(v) => Samples::F32(planar(&v, components)),
-        Samples::F64(v) => Samples::F64(planar(&v, components)),
+    let voxels = samples.len() / components;
+    gathered(samples, |n| n % voxels * components + n / voxels)
+}
+
+/// The same numbers in another order: number `n` is taken from `source(n)`.
+pub(crate) fn gathered(samples: Samples, source: impl Fn(usize) -> usize) -> Samples {
+    macro_rules! gather {
+        ($($variant:ident),*) => {
+            match samples {
+                $(Samples::$variant(v) => Samples::$variant((0..v.len()).map(|n| v[source(n)]).collect()),)*
+            }
+        };
     }
+    gather!(U8, I8, U16, I16, U32, I32, U64, I64, F32, F64)
 }
 
 #[cfg(test)]

@@ -1,0 +1,9 @@
+//! Grey TIFF.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use regiscope_image::read_image_bytes;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = read_image_bytes("a.tif".as_ref(), bytes.to_vec());
+});

@@ -225,8 +225,8 @@ fn visit<const OTHER_FIRST: bool>(
             let before = (guess - 1.0) * other_step + other_tau;
             let after = guess * other_step + other_tau;
             let (too_many, too_few) = if OTHER_FIRST { (before > t, after <= t) } else { (before >= t, after < t) };
-            let correction = f32::from(u8::from(too_few)) - f32::from(u8::from(too_many));
-            let count = limit(guess + correction, 0.0, others);
+            let fewer = if too_many { guess - 1.0 } else { guess };
+            let count = limit(if too_few { guess + 1.0 } else { fewer }, 0.0, others);
             let h = limit(kf * climb + height, low, high);
             let voxel = floor_lane(h);
             let voxel = if voxel < high - 1.0 { voxel } else { high - 1.0 };

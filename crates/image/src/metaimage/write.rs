@@ -30,16 +30,24 @@ pub fn write_metaimage<T: Scalar>(path: &Path, volume: &Volume<T>, compressed: b
             )
         })?;
     write_atomically(&data_path, |w| data(w, volume, compressed).map_err(|e| WriteError::io(&data_path, e)))?;
-    write_atomically(path, |w| header::<T>(w, volume.grid(), compressed, name).map_err(|e| WriteError::io(path, e)))
+    let size = std::fs::metadata(&data_path).map_err(|e| WriteError::io(&data_path, e))?.len() as usize;
+    let packed = compressed.then_some(size);
+    write_atomically(path, |w| header::<T>(w, volume.grid(), packed, name).map_err(|e| WriteError::io(path, e)))
 }
 
 /// Writes the form with attached data to any stream.
 pub fn write_metaimage_to<T: Scalar>(mut w: impl Write, volume: &Volume<T>, compressed: bool) -> io::Result<()> {
-    header::<T>(&mut w, volume.grid(), compressed, "LOCAL")?;
-    data(w, volume, compressed)
+    if !compressed {
+        header::<T>(&mut w, volume.grid(), None, "LOCAL")?;
+        return data(w, volume, false);
+    }
+    let mut packed = Vec::new();
+    data(&mut packed, volume, true)?;
+    header::<T>(&mut w, volume.grid(), Some(packed.len()), "LOCAL")?;
+    w.write_all(&packed)
 }
 
-fn header<T: Scalar>(mut w: impl Write, grid: &Grid, compressed: bool, data_file: &str) -> io::Result<()> {
+fn header<T: Scalar>(mut w: impl Write, grid: &Grid, packed: Option<usize>, data_file: &str) -> io::Result<()> {
     let [nx, ny, nz] = grid.shape();
     let (element_type, _) = ELEMENT_TYPES
         .iter()
@@ -51,7 +59,11 @@ fn header<T: Scalar>(mut w: impl Write, grid: &Grid, compressed: bool, data_file
     let direction = words(grid.direction().map(|v| v + 0.0).as_slice());
     let origin = words(grid.origin().coords.map(|v| v + 0.0).as_slice());
     writeln!(w, "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False")?;
-    writeln!(w, "CompressedData = {}", if compressed { "True" } else { "False" })?;
+    match packed {
+        // ITK does not unpack without the size.
+        Some(size) => writeln!(w, "CompressedData = True\nCompressedDataSize = {size}")?,
+        None => writeln!(w, "CompressedData = False")?,
+    }
     writeln!(w, "TransformMatrix = {direction}\nOffset = {origin}\nCenterOfRotation = 0 0 0")?;
     writeln!(w, "ElementSpacing = {}\nDimSize = {nx} {ny} {nz}", words(&spacing))?;
     writeln!(w, "ElementType = {element_type}\nElementDataFile = {data_file}")

@@ -16,8 +16,8 @@ use regiscope_geometry::{Point, Rigid, Source, Vector, View};
 use regiscope_image::{Image, Volume};
 use regiscope_pose::scores::{self, Rate};
 use regiscope_pose::{
-    FixedImage, Mode, ModeTolerance, Optimiser, Options, Prepared, Problem, Pyramid, Search, Settings, Similarity,
-    Solution, modes, multi_start, starts,
+    FixedImage, Mode, ModeTolerance, Optimiser, Options, Prepared, Problem, Pyramid, Reach, Search, Settings,
+    Similarity, Solution, modes, multi_start, starts,
 };
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -98,7 +98,7 @@ fn read(folder: &Path, name: &str) -> Option<Volume<f32>> {
 /// Linear attenuation (1/mm) of water and the excess of bone over the water line, for two beams: what is soft
 /// attenuates alike, bone differs by half.
 fn attenuation(hu: f32, water: f32, bone: f32) -> f32 {
-    let soft = water * (1.0 + hu.min(0.0).max(-1000.0) / 1000.0);
+    let soft = water * (1.0 + hu.clamp(-1000.0, 0.0) / 1000.0);
     soft + water * (hu.clamp(0.0, 150.0) + bone * (hu - 150.0).clamp(0.0, 3000.0)) / 1000.0
 }
 
@@ -135,9 +135,12 @@ fn lumbar(hounsfield: &Volume<f32>, labels: &Volume<u16>) -> Vec<Case> {
         let data = values.map(|(n, &hu)| if keep(n) { attenuation(hu, water, bone) } else { 0.0 }).collect();
         Volume::new(hounsfield.grid().clone(), data)
     };
-    let middle = |n: usize| {
-        let (i, k) = (n % nx, n / nx / ny);
-        (nx / 5..nx - nx / 5).contains(&i) && (nz / 4..nz - nz / 8).contains(&k)
+    // Half the CT's length is left; the X-ray is masked to the rows well inside of it.
+    let middle = |n: usize| (nz / 4..nz - nz / 4).contains(&(n / nx / ny));
+    let inside = |fixed: FixedImage| {
+        let (rows, cols) = (fixed.image.rows(), fixed.image.cols());
+        let counts = (0..rows * cols).map(|p| (rows / 4..rows - rows / 4).contains(&(p / cols))).collect();
+        FixedImage { mask: Some(Image::new(rows, cols, counts)), ..fixed }
     };
     let ap = || anteroposterior(1020.0, 750.0, 200, 1.5);
     let lateral = || ap().transformed(&Rigid::rotation(Vector::z() * std::f64::consts::FRAC_PI_2));
@@ -145,11 +148,11 @@ fn lumbar(hounsfield: &Volume<f32>, labels: &Volume<u16>) -> Vec<Case> {
     let scenes = [
         ("vertebrae in vertebrae, AP", cut(&spine, 0.02, 1.0), vec![xray(ap(), &bare, 1)]),
         ("vertebrae in whole body, AP", cut(&spine, 0.02, 1.0), vec![xray(ap(), &real, 3)]),
-        ("truncated CT in whole body, AP", cut(&middle, 0.02, 1.0), vec![xray(ap(), &real, 4)]),
+        ("truncated CT, masked X-ray of whole body, AP", cut(&middle, 0.02, 1.0), vec![inside(xray(ap(), &real, 4))]),
         (
-            "truncated CT in whole body, AP + lateral",
+            "truncated CT, masked X-rays of whole body, AP + lateral",
             cut(&middle, 0.02, 1.0),
-            vec![xray(ap(), &real, 5), xray(lateral(), &real, 6)],
+            vec![inside(xray(ap(), &real, 5)), inside(xray(lateral(), &real, 6))],
         ),
     ];
     let wide = Search { samples: 300, rotation: 0.8, translation: 60.0, keep: 6 };
@@ -245,6 +248,9 @@ fn run_case(case: &Case, starts: Option<usize>, only: Option<&str>) -> Vec<Value
             let before = cpu_s();
             let prepared = Prepared::new(problem, &pyramid).expect("a valid pyramid");
             let prepare_s = cpu_s() - before;
+            // A corner of the box of starts is √3 of its half-widths away.
+            let reach = Reach { translation: 1.75 * case.translation, rotation: 1.75 * case.rotation };
+            let prepared = prepared.with_reach(reach).expect("a positive reach");
             let settings = Settings::new(method.options).expect("valid options");
             let all = count * method.groups.iter().max().expect("at least one size");
             let begin = starts::uniform(&case.truth, &pivot, case.rotation, case.translation, all, 7);

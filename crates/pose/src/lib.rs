@@ -41,7 +41,7 @@ pub use multi_start::multi_start;
 pub use options::{Optimiser, Options, OptionsError, Search, Settings, Similarity};
 pub use piecewise::{PieceOptions, PieceSolution, Pieces, PiecewiseError, Rest, register_pieces};
 pub use problem::{FixedImage, Problem, ProblemError};
-pub use pyramid::{Level, LevelError, Prepared, Pyramid};
+pub use pyramid::{Level, LevelError, Prepared, Pyramid, Reach};
 pub use register::register;
 pub use solution::{Iteration, LevelRecord, Solution, Status};
 

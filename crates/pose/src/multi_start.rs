@@ -20,7 +20,7 @@ pub fn multi_start(
     let levels = objectives(prepared, settings);
     let one = |(n, start)| {
         let seed = settings.seed.wrapping_add(n as u64);
-        run(&levels, settings, start, seed, &mut |iteration| observer(n, iteration))
+        run(&levels, prepared.reach(), settings, start, seed, &mut |iteration| observer(n, iteration))
     };
     starts.par_iter().enumerate().map(one).collect()
 }

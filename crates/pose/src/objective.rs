@@ -3,11 +3,12 @@
 use crate::chart::Chart;
 use crate::options::Similarity;
 use crate::problem::FixedImage;
-use crate::pyramid::PreparedLevel;
+use crate::pyramid::{PreparedLevel, Reach};
 use crate::similarity::{Compare, Quadratic, compare};
 use regiscope_drr::Renderer;
 use regiscope_geometry::nalgebra::Matrix6;
 use regiscope_geometry::{Point, Rigid, Twist, View};
+use std::sync::Arc;
 
 /// One view of one level: what is rendered, and what it is compared with.
 pub struct Part<'a> {
@@ -19,10 +20,13 @@ pub struct Part<'a> {
 }
 
 /// Mean similarity over the views of one level.
+#[derive(Clone)]
 pub struct Objective<'a> {
-    parts: Vec<Part<'a>>,
+    parts: Arc<Vec<Part<'a>>>,
     pivot: Point,
     radius: f64,
+    /// Where poses must stay: within the reach of a start.
+    home: Option<(Rigid, Reach)>,
 }
 
 /// A pose farther from the world origin than this (mm) is not rendered.
@@ -56,13 +60,28 @@ impl<'a> Objective<'a> {
             let compare = compare(similarity, &fixed.image, fixed.mask.as_ref(), ray_fraction, seed)?;
             Some(Part { renderer, view: &fixed.view, compare, background: None })
         };
-        let parts = views.iter().enumerate().map(part).collect::<Option<_>>()?;
-        Some(Self { parts, pivot, radius })
+        let parts = views.iter().enumerate().map(part).collect::<Option<Vec<_>>>()?;
+        Some(Self { parts: Arc::new(parts), pivot, radius, home: None })
+    }
+
+    /// The same objective for poses within the reach of a start only.
+    pub fn around(&self, start: &Rigid, reach: Option<Reach>) -> Self {
+        Self { home: reach.map(|reach| (*start, reach)), ..self.clone() }
+    }
+
+    /// Whether a pose is rendered at all.
+    fn allows(&self, pose: &Rigid) -> bool {
+        let near = |(start, reach): &(Rigid, Reach)| {
+            (pose * self.pivot - start * self.pivot).norm() <= reach.translation
+                && pose.rotation.angle_to(&start.rotation) <= reach.rotation
+        };
+        usable(pose) && self.home.as_ref().is_none_or(near)
     }
 
     /// Sets what does not move: `background` is called with each view and its compared pixels.
     pub fn set_background(&mut self, background: impl Fn(&View, &[u32]) -> Vec<f32>) {
-        for part in &mut self.parts {
+        let parts = Arc::get_mut(&mut self.parts).expect("backgrounds change before objectives are shared");
+        for part in parts {
             part.background = Some(background(part.view, part.compare.pixels()));
         }
     }
@@ -84,7 +103,7 @@ impl<'a> Objective<'a> {
 
     /// Whether the volume casts a shadow that varies on the pixels that count of at least one view.
     pub fn sees(&self, pose: &Rigid) -> bool {
-        usable(pose)
+        self.allows(pose)
             && self.parts.iter().any(|part| {
                 let pixels = part.compare.pixels();
                 let shadow = part.renderer.render_pixels(part.view, pose, pixels);
@@ -92,9 +111,9 @@ impl<'a> Objective<'a> {
             })
     }
 
-    /// Mean similarity; `−∞` at unusable poses.
+    /// Mean similarity; `−∞` at poses that are unusable or out of reach.
     pub fn value(&self, pose: &Rigid) -> f64 {
-        if !usable(pose) {
+        if !self.allows(pose) {
             return f64::NEG_INFINITY;
         }
         let of = |part: &Part| {
@@ -107,11 +126,11 @@ impl<'a> Objective<'a> {
 
     /// Mean similarity and its gradient by the pose twist about the world origin.
     pub fn gradient(&self, pose: &Rigid) -> (f64, Twist) {
-        if !usable(pose) {
+        if !self.allows(pose) {
             return (f64::NEG_INFINITY, Twist::zeros());
         }
         let (mut value, mut gradient) = (0.0, Twist::zeros());
-        for part in &self.parts {
+        for part in self.parts.iter() {
             let (moving, jacobian) = part.render_with_jacobian(pose);
             let (s, weights) = part.compare.weights(&moving);
             value += s;
@@ -124,10 +143,10 @@ impl<'a> Objective<'a> {
     /// Mean of the views' quadratic models along the pose twist about the world origin.
     pub fn quadratic(&self, pose: &Rigid) -> Quadratic {
         let mut sum = Quadratic { value: 0.0, gradient: Twist::zeros(), curvature: Matrix6::zeros() };
-        if !usable(pose) {
+        if !self.allows(pose) {
             return Quadratic { value: f64::NEG_INFINITY, ..sum };
         }
-        for part in &self.parts {
+        for part in self.parts.iter() {
             let (moving, jacobian) = part.render_with_jacobian(pose);
             let one = part.compare.quadratic(&moving, &jacobian);
             sum.value += one.value;

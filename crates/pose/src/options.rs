@@ -96,14 +96,8 @@ pub struct Mistake {
 pub struct OptionsError(pub Vec<Mistake>);
 
 /// Checked options; reads like [`Options`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Settings(Options);
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self(Options::default())
-    }
-}
 
 impl std::ops::Deref for Settings {
     type Target = Options;

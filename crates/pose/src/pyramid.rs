@@ -73,6 +73,14 @@ pub enum LevelError {
         /// The level's factor.
         factor: usize,
     },
+    /// A reach that is not positive.
+    #[error("a reach of {translation} mm and {rotation} rad is not accepted: both must be positive and finite")]
+    Reach {
+        /// Displacement, mm.
+        translation: f64,
+        /// Angle, rad.
+        rotation: f64,
+    },
     /// The volume or a view was refused.
     #[error(transparent)]
     Problem(#[from] ProblemError),
@@ -158,10 +166,21 @@ pub struct PreparedLevel {
     pub(crate) views: Vec<FixedImage>,
 }
 
+/// How far from its start a registration may go. Poses beyond are not rendered and count as infinitely bad; so an
+/// answer that is more alike by coincidence, as a vertebra blown up until it fills the image, is kept out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reach {
+    /// Largest displacement of the pivot, mm, > 0.
+    pub translation: f64,
+    /// Largest angle between the orientations, rad, > 0.
+    pub rotation: f64,
+}
+
 /// A problem and its pyramid: what many starts share.
 #[derive(Debug)]
 pub struct Prepared {
     levels: Vec<PreparedLevel>,
+    reach: Option<Reach>,
     pivot: Point,
     radius: f64,
 }
@@ -189,7 +208,21 @@ impl Prepared {
             let views = views.collect::<Result<_, _>>()?;
             levels.push(PreparedLevel { level: *level, renderer, views });
         }
-        Ok(Self { levels, pivot, radius })
+        Ok(Self { levels, reach: None, pivot, radius })
+    }
+
+    /// The same problem with registrations kept near their starts.
+    pub fn with_reach(self, reach: Reach) -> Result<Self, LevelError> {
+        let positive = |v: f64| v.is_finite() && v > 0.0;
+        if !positive(reach.translation) || !positive(reach.rotation) {
+            return Err(LevelError::Reach { translation: reach.translation, rotation: reach.rotation });
+        }
+        Ok(Self { reach: Some(reach), ..self })
+    }
+
+    /// How far from its start a registration may go; `None` is anywhere.
+    pub fn reach(&self) -> Option<Reach> {
+        self.reach
     }
 
     /// The levels, the coarsest first.

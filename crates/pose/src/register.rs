@@ -3,7 +3,7 @@
 use crate::objective::{Objective, usable};
 use crate::optimise::{Climb, End, Limits, Step, climb};
 use crate::options::{Search, Settings};
-use crate::pyramid::{Level, Prepared};
+use crate::pyramid::{Level, Prepared, Reach};
 use crate::solution::{Iteration, LevelRecord, Solution, Status};
 use crate::starts;
 use rand::SeedableRng;
@@ -20,7 +20,7 @@ pub type Observer<'a> = &'a mut dyn FnMut(&Iteration) -> ControlFlow<()>;
 ///
 /// How it went stands in [`Solution::status`]; nothing here fails.
 pub fn register(prepared: &Prepared, settings: &Settings, start: &Rigid, observer: Observer) -> Solution {
-    run(&objectives(prepared, settings), settings, start, settings.seed, observer)
+    run(&objectives(prepared, settings), prepared.reach(), settings, start, settings.seed, observer)
 }
 
 /// A level and its similarity as a function of the pose.
@@ -39,11 +39,13 @@ pub(crate) fn objectives<'a>(prepared: &'a Prepared, settings: &Settings) -> Vec
 /// Registers on prepared objectives. `seed` belongs to this start.
 pub(crate) fn run(
     levels: &[LevelObjective],
+    reach: Option<Reach>,
     settings: &Settings,
     start: &Rigid,
     seed: u64,
     observer: Observer,
 ) -> Solution {
+    let levels: Vec<LevelObjective> = levels.iter().map(|(l, o)| (*l, o.around(start, reach))).collect();
     let mut solution = Solution {
         start: *start,
         world_from_volume: *start,
@@ -275,6 +277,21 @@ mod tests {
         assert!(aside.status.advice().is_some());
         // With the source inside the volume the answer may be anything, but there is one.
         assert!(run(Rigid::translation(0.0, -600.0, 0.0)).world_from_volume.translation.vector.norm().is_finite());
+    }
+
+    #[test]
+    fn a_reach_is_not_left() {
+        let settings = Settings::default();
+        let reach = crate::Reach { translation: 2.0, rotation: 0.5 };
+        let bound = scene::prepared(&[0.0, 1.2]).with_reach(reach).unwrap();
+        for optimiser in [Optimiser::LevenbergMarquardt, Optimiser::Lbfgs, Optimiser::CmaEs { sigma_mm: 2.0 }] {
+            let settings = Settings::new(Options { optimiser, ..*settings }).unwrap();
+            let found = register(&bound, &settings, &scene::start(), &mut go).world_from_volume;
+            let pivot = bound.pivot();
+            assert!((found * pivot - scene::start() * pivot).norm() <= 2.0, "{optimiser:?}");
+        }
+        let negative = crate::Reach { translation: -1.0, ..reach };
+        assert!(scene::prepared(&[0.0]).with_reach(negative).is_err());
     }
 
     #[test]

@@ -132,9 +132,9 @@ impl Outer {
     fn add(&mut self, row: &[f64; 6], weight: f64) {
         let mut n = 0;
         for a in 0..6 {
-            let wa = weight * row[a];
-            for b in a..6 {
-                self.0[n] += wa * row[b];
+            let scaled = weight * row[a];
+            for v in &row[a..] {
+                self.0[n] += scaled * v;
                 n += 1;
             }
         }

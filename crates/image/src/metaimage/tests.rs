@@ -228,3 +228,15 @@ fn samples_keep_their_type() {
     let meta = header::read(&mut Input::from_bytes("a".as_ref(), itk_file())).unwrap();
     assert_eq!((meta.byte_order, meta.header_size), (ByteOrder::Little, Some(0)));
 }
+
+/// SimpleITK 2.5.7 answers "Uncompress failed" where the size is missing.
+#[test]
+fn compressed_files_state_their_compressed_size() {
+    let mut file = Vec::new();
+    write_metaimage_to(&mut file, &volume(), true).unwrap();
+    let text = String::from_utf8_lossy(&file);
+    let size: usize = text.split("CompressedDataSize = ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    let mark = b"ElementDataFile = LOCAL\n";
+    let data = file.windows(mark.len()).position(|w| w == mark).unwrap() + mark.len();
+    assert_eq!(file.len() - data, size);
+}

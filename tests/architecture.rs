@@ -142,6 +142,28 @@ fn unsafe_code_is_denied_everywhere() {
     }
 }
 
+#[test]
+fn every_document_in_experiments_loads_and_checks() {
+    use regiscope::experiment::{Document, Places, check};
+    let folder = root().join("experiments");
+    let entries = fs::read_dir(&folder).expect("experiments/ is there");
+    let mut documents: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    documents.retain(|p| p.extension().is_some_and(|e| e == "toml"));
+    assert!(documents.iter().any(|d| d.ends_with("quickstart.toml")));
+    for path in documents {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.display().to_string();
+        let document = Document::parse(&text, &name).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let places = Places { base_dir: folder.clone(), data_dir: folder.join("nothing-is-fetched-here") };
+        if let Err(mistakes) = check(&document, &places) {
+            // A dataset that is not fetched is all that may be missing.
+            let fetched = |e: &&regiscope::experiment::document::DocumentError| !e.message.contains("data fetch");
+            let others: Vec<&str> = mistakes.errors.iter().filter(fetched).map(|e| e.message.as_str()).collect();
+            assert!(others.is_empty(), "{name}: {others:?}");
+        }
+    }
+}
+
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
         let path = entry.unwrap().path();

@@ -105,7 +105,8 @@ fn a_pose_moves_the_volume_in_the_world() {
         Parameters: 10 0 -5\nFixedParameters:\n";
     write(scene.folder.path(), "pose.tfm", pose);
     let image = scene.rendered("--camera cam.json --pose pose.tfm");
-    assert_eq!(image, scene.by_library(Settings::default(), &Rigid::translation(10.0, 0.0, -5.0)));
+    // The file maps points of the world to points of the volume: the volume itself goes the other way.
+    assert_eq!(image, scene.by_library(Settings::default(), &Rigid::translation(-10.0, 0.0, 5.0)));
     assert_ne!(image, scene.rendered("--camera cam.json"));
 }
 

@@ -5,4 +5,6 @@ mod completions;
 mod data;
 mod drr;
 mod info;
+mod register;
+mod run;
 mod support;

@@ -89,23 +89,31 @@ impl Document {
         self.root.place_of(path)
     }
 
-    /// Whether a dotted key was written (not filled in).
+    /// Whether a dotted key was written and says something: a value equal to what is filled in anyway does not, so
+    /// that a resolved document, which writes every default, is accepted as the document it came from.
     pub(crate) fn is_written(&self, path: &str) -> bool {
-        let mut node = &self.root;
-        path.split('.').all(|part| {
-            let next = match &node.value {
-                Value::Table(table) => table.get(part).map(|entry| &entry.node),
-                Value::Array(items) => part.parse::<usize>().ok().and_then(|i| items.get(i)),
-                _ => None,
-            };
-            next.map(|n| node = n).is_some()
-        })
+        let mut rest = self.root.value.to_json();
+        if !remove(&mut rest, path) {
+            return false;
+        }
+        let value_in = |tables: &Tables| {
+            let tables = serde_json::to_value(tables).expect("every table has a JSON form");
+            tables.pointer(&format!("/{}", path.replace('.', "/"))).cloned()
+        };
+        serde_json::from_value(rest).map_or(true, |rest| value_in(&rest) != value_in(&self.tables))
     }
 
     /// Mistakes found after reading, as one error of this document.
     pub(crate) fn refuse(&self, errors: Vec<DocumentError>) -> DocumentErrors {
         DocumentErrors::new(self.sources.clone(), errors)
     }
+}
+
+/// Takes out what stands at a dotted key; whether anything did.
+fn remove(root: &mut Json, path: &str) -> bool {
+    let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let pointer = if table.is_empty() { String::new() } else { format!("/{}", table.replace('.', "/")) };
+    root.pointer_mut(&pointer).and_then(Json::as_object_mut).is_some_and(|table| table.remove(key).is_some())
 }
 
 /// Puts a node at a dotted key, making the tables on the way.

@@ -171,7 +171,8 @@ pub struct DrrArgs {
     /// Photon energy of the attenuation that Hounsfield units are mapped to
     #[arg(long, value_name = "KEV", allow_negative_numbers = true)]
     pub energy_kev: Option<f64>,
-    /// Pose of the volume in the world (world from volume) as an ITK transform file [default: as it lies]
+    /// Pose of the volume: an ITK transform file, which maps points of the world to points of the volume, as `run`
+    /// and `register` write them [default: the volume as it lies]
     #[arg(long, value_name = "T.tfm", value_hint = ValueHint::FilePath)]
     pub pose: Option<PathBuf>,
     #[command(flatten)]
@@ -252,10 +253,11 @@ pub struct RegisterArgs {
     pub geometry: GeometryArgs,
     #[command(flatten)]
     pub labels: LabelArgs,
-    /// The pose to start from (world from volume) as an ITK transform file [default: the volume as it lies]
+    /// The pose to start from: an ITK transform file, which maps points of the world to points of the volume
+    /// [default: the volume as it lies]
     #[arg(long, value_name = "T.tfm", value_hint = ValueHint::FilePath)]
     pub start: Option<PathBuf>,
-    /// The reference pose (world from volume) as an ITK transform file: errors are measured against it
+    /// The reference pose, against which errors are measured: an ITK transform file as for --start
     #[arg(long, value_name = "T.tfm", value_hint = ValueHint::FilePath)]
     pub reference: Option<PathBuf>,
     /// Registrations, each from its own start [default: 1 with --start, else 20]

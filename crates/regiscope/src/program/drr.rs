@@ -27,7 +27,8 @@ pub fn run(arguments: DrrArgs, output: Output) -> Result<Ending, Failure> {
     let grid = loaded.volume.grid().clone();
     output.detail(format_args!("read {} in {:.3} s", path.display(), started.elapsed().as_secs_f64()));
     let world_from_volume = match &arguments.pose {
-        Some(pose) => itk_transform_file::read_rigid(pose).map_err(|e| Failure::file(pose, e))?,
+        // ITK maps points of the fixed frame (the world) to the moving one (the volume's own).
+        Some(pose) => itk_transform_file::read_rigid(pose).map_err(|e| Failure::file(pose, e))?.inverse(),
         None => Rigid::identity(),
     };
     let view = geometry::view(&arguments.geometry, &(world_from_volume * grid.centre()))?;

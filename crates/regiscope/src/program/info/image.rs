@@ -104,7 +104,8 @@ fn voxel_text(voxel: Option<[usize; 3]>, value: Option<f64>) -> String {
 }
 
 fn rows(matrix: &Matrix4<f64>) -> [[f64; 4]; 4] {
-    std::array::from_fn(|r| std::array::from_fn(|c| matrix[(r, c)]))
+    // `+ 0.0` makes 0 of -0, which reads badly.
+    std::array::from_fn(|r| std::array::from_fn(|c| matrix[(r, c)] + 0.0))
 }
 
 fn times(shape: &[usize]) -> String {

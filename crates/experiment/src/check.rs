@@ -1,10 +1,13 @@
 //! From the typed form of a document to its checked form.
 
 use crate::document::register as typed;
-use crate::document::tables::{AttenuationChange, Label, ViewTable};
+use crate::document::tables::{Attenuation, AttenuationChange, Label, Mapping, Units, ViewTable};
 use crate::document::{Document, DocumentError, DocumentErrors, nearest};
 use crate::experiment::*;
+use regiscope_datasets::cache;
+use regiscope_datasets::manifest::{self, Member, Role};
 use regiscope_datasets::phantom::PhantomSettings;
+use regiscope_drr::attenuation;
 use regiscope_geometry::{Rigid, Twist, itk_transform_file};
 use std::path::PathBuf;
 
@@ -31,13 +34,7 @@ pub fn check(document: &Document, places: &Places) -> Result<Experiment, Documen
     match (volume, task) {
         (Some(volume), Some(task)) if errors.is_empty() => {
             let attenuation = &document.tables.attenuation;
-            let model = |change: &Option<AttenuationChange>| {
-                let change = change.clone().unwrap_or_default();
-                AttenuationModel {
-                    energy_kev: change.energy_kev.unwrap_or(attenuation.energy_kev),
-                    mapping: change.mapping.unwrap_or(attenuation.mapping),
-                }
-            };
+            let model = |change: &Option<AttenuationChange>| attenuation_model(attenuation, change);
             Ok(Experiment {
                 tables: resolved(document, &views),
                 volume,
@@ -50,6 +47,23 @@ pub fn check(document: &Document, places: &Places) -> Result<Experiment, Documen
             })
         }
         _ => Err(document.refuse(errors)),
+    }
+}
+
+/// The mapping of one of the two images.
+fn attenuation_model(table: &Attenuation, change: &Option<AttenuationChange>) -> AttenuationModel {
+    let change = change.clone().unwrap_or_default();
+    AttenuationModel {
+        energy_kev: change.energy_kev.unwrap_or(table.energy_kev),
+        ct_energy_kev: table.ct_energy_kev,
+        mapping: match change.mapping.unwrap_or(table.mapping) {
+            Mapping::AirWaterBone => attenuation::Mapping::AirWaterBone,
+            Mapping::AirWater => attenuation::Mapping::AirWater,
+        },
+        air_below_hu: table.air_below_hu,
+        bone_above_hu: table.bone_above_hu,
+        bone_scale: change.bone_scale.unwrap_or(table.bone_scale),
+        soft_tissue: change.soft_tissue.unwrap_or(table.soft_tissue),
     }
 }
 
@@ -130,9 +144,35 @@ impl Check<'_> {
         }
     }
 
+    /// The files of a fetched dataset.
     fn dataset(&mut self, name: &str) -> Option<VolumeSource> {
-        self.refuse("volume.dataset", format!("there is no dataset \"{name}\" in {}", self.places.data_dir.display()));
-        None
+        const KEY: &str = "volume.dataset";
+        let table = self.document.tables.volume.as_ref();
+        for (key, written) in [("labels", table.is_some_and(|t| t.labels.is_some())), ("units", false)] {
+            if written || (key == "units" && self.document.is_written("volume.units")) {
+                let key = format!("volume.{key}");
+                self.refuse(&key, format!("`{key}` stands beside `dataset`, which brings its own"));
+            }
+        }
+        let manifest = match manifest::by_name(name) {
+            Ok(manifest) => manifest,
+            Err(reason) => {
+                self.refuse(KEY, format!("`{KEY}`: {reason}"));
+                return None;
+            }
+        };
+        let Some(volume) = manifest.member(Role::Volume) else {
+            self.refuse(KEY, format!("`{KEY}`: the dataset \"{name}\" has no volume"));
+            return None;
+        };
+        let place = |member: &Member| cache::member_path(&manifest, member, &self.places.data_dir);
+        let (path, labels) = (place(volume), manifest.member(Role::Labels).map(place));
+        if let Some(missing) = std::iter::once(&path).chain(&labels).find(|p| !p.is_file()) {
+            let error =
+                DocumentError::new(self.document.place_of(KEY), format!("`{KEY}`: {} is not there", missing.display()));
+            self.errors.push(error.help(format!("`regiscope data fetch {name}` brings it")));
+        }
+        Some(VolumeSource::File { path, labels, units: Units::Hu })
     }
 
     fn views(&mut self) -> Vec<ViewSource> {
@@ -391,11 +431,17 @@ impl Check<'_> {
     }
 
     fn attenuation(&mut self, volume: Option<&VolumeSource>) {
+        let table = &self.document.tables.attenuation;
+        if table.air_below_hu >= table.bone_above_hu {
+            let sentence =
+                format!("bone_above_hu = {} is not above air_below_hu = {}", table.bone_above_hu, table.air_below_hu);
+            self.refuse("attenuation.bone_above_hu", sentence);
+        }
         let units = match volume {
             Some(VolumeSource::File { units, .. }) => *units,
             _ => return,
         };
-        if units == crate::document::tables::Units::Attenuation && self.document.is_written("attenuation") {
+        if units == Units::Attenuation && self.document.is_written("attenuation") {
             self.refuse("attenuation", "[attenuation] maps Hounsfield units; the volume holds attenuation already");
         }
     }

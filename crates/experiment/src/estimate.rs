@@ -1,9 +1,11 @@
 //! What a run will need, before it runs.
 
-use crate::experiment::Experiment;
+use crate::document::register::Optimiser;
+use crate::experiment::{Experiment, Registration, Task, ViewGeometry, VolumeSource};
+use regiscope_geometry::camera_file;
 use serde::Serialize;
 
-/// Predicted cost of a run.
+/// Predicted cost of a run: right within a factor of about two where nothing unusual happens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// Peak memory, bytes.
@@ -12,9 +14,67 @@ pub struct Estimate {
     pub core_seconds: f64,
 }
 
+/// Bytes for each voxel: HU (4), labels (2), attenuation (4), its running sums (8), levels of the pyramid (4).
+const BYTES_PER_VOXEL: u64 = 22;
+/// Bytes for each pixel: image, mask, DRRs, pictures of the report.
+const BYTES_PER_PIXEL: u64 = 80;
+/// The program itself.
+const BYTES_AT_LEAST: u64 = 60 << 20;
+
+/// Seconds for each voxel of the phantom, of a file, and of preparing either (measured on one core at about 3 GHz).
+const PHANTOM_S_PER_VOXEL: f64 = 2.5e-7;
+const FILE_S_PER_VOXEL: f64 = 3e-8;
+const PREPARE_S_PER_VOXEL: f64 = 8e-8;
+/// Seconds for each ray with its derivative.
+const S_PER_RAY: f64 = 1e-6;
+/// Rays that one image of the automatic pyramid takes at most.
+const RAYS_PER_IMAGE: f64 = 5000.0;
+
 impl Experiment {
-    /// Predicts memory and processor time.
+    /// Predicts memory and processor time. Reads the header of the volume, but renders nothing.
     pub fn estimate(&self) -> Estimate {
-        Estimate { memory_bytes: 0, core_seconds: 0.0 }
+        let (voxels, load_s) = match &self.volume {
+            VolumeSource::Phantom(settings) => (settings.check().map_or(0, |g| g.len()), PHANTOM_S_PER_VOXEL),
+            VolumeSource::File { path, .. } => {
+                (regiscope_image::read_header(path).map_or(0, |h| h.grid.len()), FILE_S_PER_VOXEL)
+            }
+        };
+        let pixels: usize = self.views.iter().map(|v| pixels(&v.geometry)).sum();
+        let task_s = match &self.task {
+            Task::Render => 0.0,
+            Task::Register(task) => registration_s(task, pixels as f64, self.views.len() as f64),
+        };
+        Estimate {
+            memory_bytes: BYTES_AT_LEAST + voxels as u64 * BYTES_PER_VOXEL + pixels as u64 * BYTES_PER_PIXEL,
+            core_seconds: voxels as f64 * (load_s + PREPARE_S_PER_VOXEL) + pixels as f64 * S_PER_RAY + task_s,
+        }
     }
+}
+
+fn pixels(geometry: &ViewGeometry) -> usize {
+    match geometry {
+        ViewGeometry::CArm { shape, .. } => shape[0] * shape[1],
+        ViewGeometry::Camera(path) => camera_file::read(path).map_or(0, |view| view.pixels()),
+    }
+}
+
+/// Seconds of a registration: images rendered, times their rays.
+fn registration_s(task: &Registration, pixels: f64, views: f64) -> f64 {
+    let levels = &task.method.levels;
+    let rays = match levels.last() {
+        Some(level) => pixels * level.ray_fraction / f64::from(level.detector_factor).powi(2),
+        None => pixels.min(RAYS_PER_IMAGE * views),
+    };
+    // Images rendered by a start, counted on the documents in `experiments/`.
+    let images = match task.method.optimiser {
+        Optimiser::LevenbergMarquardt => 60.0,
+        Optimiser::Lbfgs => 120.0,
+        Optimiser::NelderMead => 500.0,
+        Optimiser::CmaEs => 1500.0,
+    };
+    // The search looks at the coarsest level, where rays are few.
+    let search = task.method.search.as_ref().map_or(0.0, |s| 0.15 * f64::from(s.samples));
+    let landscape = task.landscape.map_or(0.0, |l| (6 * l.points + 3 * l.map_points * l.map_points) as f64);
+    let parts = if task.per_label { 3.0 * images * task.labels.len() as f64 } else { 0.0 };
+    ((images + search) * task.starts.count as f64 + landscape + parts) * rays * S_PER_RAY
 }

@@ -2,8 +2,9 @@
 
 use crate::document::Tables;
 use crate::document::register as typed;
-use crate::document::tables::{Beam, ImageHolds, Mapping, Units};
+use crate::document::tables::{Beam, ImageHolds, Units};
 use regiscope_datasets::phantom::PhantomSettings;
+pub use regiscope_drr::attenuation::Attenuation as AttenuationModel;
 use regiscope_geometry::{Rigid, Twist};
 use std::path::PathBuf;
 
@@ -42,15 +43,6 @@ pub enum VolumeSource {
         /// What its voxels hold.
         units: Units,
     },
-}
-
-/// How Hounsfield units become linear attenuation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AttenuationModel {
-    /// Photon energy, keV.
-    pub energy_kev: f64,
-    /// The shape of the mapping.
-    pub mapping: Mapping,
 }
 
 /// One view.

@@ -150,8 +150,22 @@ pub struct Attenuation {
     /// Photon energy, keV.
     #[schemars(range(min = 10.0, max = 150.0))]
     pub energy_kev: f64,
+    /// Effective energy of the CT scanner, keV: where its Hounsfield units were taken.
+    #[schemars(range(min = 10.0, max = 150.0))]
+    pub ct_energy_kev: f64,
     /// The shape of the mapping.
     pub mapping: Mapping,
+    /// Voxels below this attenuate nothing, HU.
+    #[schemars(range(min = -1100.0, max = 3000.0))]
+    pub air_below_hu: f64,
+    /// Voxels from this on are bone to `bone_scale`, HU; above `air_below_hu`.
+    #[schemars(range(min = -1000.0, max = 30000.0))]
+    pub bone_above_hu: f64,
+    /// Factor on the attenuation of bone.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub bone_scale: f64,
+    /// Whether voxels that are not bone are shown.
+    pub soft_tissue: bool,
     /// What differs when the X-ray is simulated (the fixed image).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed: Option<AttenuationChange>,
@@ -162,7 +176,17 @@ pub struct Attenuation {
 
 impl Default for Attenuation {
     fn default() -> Self {
-        Self { energy_kev: 70.0, mapping: Mapping::default(), fixed: None, moving: None }
+        Self {
+            energy_kev: 70.0,
+            ct_energy_kev: 70.0,
+            mapping: Mapping::default(),
+            air_below_hu: -900.0,
+            bone_above_hu: 350.0,
+            bone_scale: 1.0,
+            soft_tissue: true,
+            fixed: None,
+            moving: None,
+        }
     }
 }
 
@@ -177,6 +201,13 @@ pub struct AttenuationChange {
     /// The shape of the mapping; as in `[attenuation]` if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Mapping>,
+    /// Factor on the attenuation of bone; as in `[attenuation]` if not given.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bone_scale: Option<f64>,
+    /// Whether voxels that are not bone are shown; as in `[attenuation]` if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soft_tissue: Option<bool>,
 }
 
 /// The shape of the mapping from Hounsfield units to attenuation.

@@ -104,8 +104,8 @@ fn map(map: &Map) -> String {
     let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let title = if low <= high { format!("{low:.3} (dark) to {high:.3} (bright)") } else { "undefined".to_owned() };
     let series = vec![
-        line("middle", "#ffffff", Mark::Crosses, vec![(0.0, 0.0)]),
-        line("greatest", "#D55E00", Mark::Dots, peak.into_iter().collect()),
+        line("", "#D55E00", Mark::Dots, peak.into_iter().collect()),
+        line("", "#ffffff", Mark::Crosses, vec![(0.0, 0.0)]),
     ];
     Chart {
         title,

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regiscope_image::Image;
+use regiscope_image::picture::encode_png_rgb;
 
 /// An 8-bit RGB picture, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,15 +19,8 @@ pub struct Picture {
 impl Picture {
     /// The picture as a PNG file.
     pub fn png(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, self.cols as u32, self.rows as u32);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::High);
-        let mut writer = encoder.write_header().expect("a picture has pixels and a Vec takes all bytes");
-        writer.write_image_data(self.rgb.as_flattened()).expect("there are three bytes for each pixel");
-        writer.finish().expect("a Vec takes all bytes");
-        bytes
+        let image = Image::new(self.rows, self.cols, self.rgb.clone());
+        encode_png_rgb(&image).expect("a picture has pixels, fewer than PNG can count")
     }
 
     /// The picture as a `data:` address.

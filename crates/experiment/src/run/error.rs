@@ -47,6 +47,15 @@ pub enum RunError {
     /// The phantom was refused.
     #[error("[phantom]: {0}")]
     Phantom(#[from] regiscope_datasets::phantom::PhantomError),
+    /// Hounsfield units could not be mapped.
+    #[error("[attenuation]: {0}")]
+    Attenuation(#[from] regiscope_drr::attenuation::AttenuationError),
+    /// The detector of the simulation was refused.
+    #[error("[simulate]: {0}")]
+    Detector(#[from] regiscope_drr::physics::DetectorError),
+    /// The volume could not be divided into parts.
+    #[error("`register.per_label`: {0}")]
+    Pieces(#[from] regiscope_pose::PiecewiseError),
     /// The volume cannot be rendered.
     #[error("the volume cannot be rendered: {0}")]
     Render(#[from] regiscope_drr::DrrError),

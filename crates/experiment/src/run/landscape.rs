@@ -50,9 +50,9 @@ const AXES: [Axis; 6] = [
     Axis::Rotation(2),
 ];
 
-/// Pairs of axes (positions in [`AXES`]) that are mapped: the three translations, and the rotation and translation
-/// that one projection tells apart worst.
-const MAPS: [[usize; 2]; 4] = [[0, 2], [0, 1], [3, 2], [5, 0]];
+/// Pairs of axes (positions in [`AXES`]) that are mapped: translations along and across the beam of an AP view, and the
+/// rotation and translation that such a view tells apart worst.
+const MAPS: [[usize; 2]; 3] = [[0, 2], [0, 1], [3, 2]];
 
 fn name(axis: Axis) -> String {
     let direction = |n: usize| ["x (left)", "y (posterior)", "z (superior)"][n.min(2)];

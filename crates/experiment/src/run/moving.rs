@@ -11,8 +11,12 @@ use regiscope_image::Volume;
 use regiscope_pose::{FixedImage, Level, Optimiser, Options, Problem, Pyramid, Search, Similarity};
 
 /// The volume whose DRRs are compared: its labels, its mapping, cut off at its ends.
-pub fn volume(subject: &Subject, model: &AttenuationModel, registration: &Registration) -> Volume<f32> {
-    truncate(attenuation(subject, model, &registration.labels), registration.truncate_mm)
+pub fn volume(
+    subject: &Subject,
+    model: &AttenuationModel,
+    registration: &Registration,
+) -> Result<Volume<f32>, RunError> {
+    Ok(truncate(attenuation(subject, model, &registration.labels)?, registration.truncate_mm))
 }
 
 /// The problem and its pyramid.

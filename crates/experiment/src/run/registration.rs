@@ -7,13 +7,14 @@ use super::landscape::{Surroundings, similarity_at, surroundings};
 use super::measure::{self, Criterion, Errors, Reference, Spread, StartRow, Success};
 use super::pieces::PieceRow;
 use super::record::{PoseRecord, StartRecord, finite};
+use super::subject::Subject;
 use super::xray::{self, XRay};
-use super::{Finished, Progress, RunOptions, Status, Stopwatch, files, moving, subject};
+use super::{Finished, Progress, RunOptions, Status, Stopwatch, files, moving, pieces, subject};
 use crate::experiment::{Experiment, Registration};
 use crate::report;
 use regiscope_geometry::{Point, Rigid, View};
 use regiscope_image::Image;
-use regiscope_pose::{Mode, ModeTolerance, Prepared, Settings, Solution, modes, starts};
+use regiscope_pose::{Mode, ModeTolerance, Pieces, Prepared, Problem, Pyramid, Settings, Solution, modes, starts};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::Ordering;
 
@@ -104,7 +105,7 @@ pub struct Findings<'a> {
 }
 
 /// Registers from all starts; `None` if cancelled.
-pub fn run(
+pub(super) fn run(
     experiment: &Experiment,
     task: &Registration,
     folder: &RunFolder,
@@ -140,23 +141,24 @@ pub fn run(
     }
 
     observer(Progress::begin("preparing"));
-    let shown = moving::volume(&subject, &experiment.moving_attenuation, task);
+    let shown = moving::volume(&subject, &experiment.moving_attenuation, task)?;
     let pivot = moving::pivot(&shown);
     let (targets, target_words) = moving::targets(&subject, &shown, task)?;
     let (problem, pyramid) = moving::problem(shown, &xrays, pivot, &task.method)?;
-    let prepared = Prepared::new(problem, &pyramid)?;
+    let engine = Engine::new(problem, &subject, task, &pyramid)?;
+    let prepared = engine.whole();
     let method = moving::options(&task.method, u64::from(experiment.tables.seed));
     let settings = Settings::new(method).map_err(|e| RunError::Unusable(e.to_string()))?;
     let centre = task.starts.centre.or(gold).unwrap_or_default();
     let from = draw_starts(task, &centre, &pivot, u64::from(experiment.tables.seed));
     watch.lap("preparing");
 
-    let Some(records) = climb(folder, &prepared, &method, &from, options, observer)? else { return Ok(None) };
+    let Some(records) = climb(folder, prepared, &method, &from, options, observer)? else { return Ok(None) };
     watch.lap("registering");
 
     let views: Vec<View> = xrays.iter().map(|x| x.view.clone()).collect();
     let reference = gold.map(|gold| Reference { gold, targets: &targets, views: &views, pivot });
-    let tolerance = mode_tolerance(task, &prepared);
+    let tolerance = mode_tolerance(task, prepared);
     let found = modes(&solutions(&records), &tolerance);
     let mode_of = |start: usize| found.iter().position(|m| m.members.contains(&start));
     let rows: Vec<StartRow> = records.iter().map(|r| StartRow::new(r, reference.as_ref(), mode_of(r.start))).collect();
@@ -170,7 +172,7 @@ pub fn run(
     };
     let landscape = match (&task.landscape, around) {
         (Some(scheme), Some((pose, words))) => {
-            let Some(found) = surroundings(&prepared, &settings, scheme, &pose, words, options, observer) else {
+            let Some(found) = surroundings(prepared, &settings, scheme, &pose, words, options, observer) else {
                 return Ok(None);
             };
             watch.lap("landscape");
@@ -178,6 +180,16 @@ pub fn run(
         }
         _ => None,
     };
+
+    let mut parts = Vec::new();
+    if let (Engine::Pieces(divided), Some(answer)) = (&engine, &answer) {
+        observer(Progress::begin("parts"));
+        match pieces::run(divided, &settings, answer, &subject, reference.as_ref(), options)? {
+            Some(rows) => parts = rows,
+            None => return Ok(None),
+        }
+        watch.lap("parts");
+    }
 
     observer(Progress::begin("writing"));
     let metrics = summarise(Summary {
@@ -189,14 +201,14 @@ pub fn run(
         reference: reference.as_ref(),
         targets: target_words,
         best,
-        pieces: Vec::new(),
-        reference_similarity: gold.and_then(|gold| similarity_at(&prepared, &settings, &gold)),
+        pieces: parts,
+        reference_similarity: gold.and_then(|gold| similarity_at(prepared, &settings, &gold)),
     });
-    drop(prepared);
+    drop(engine);
 
     let shown_start = representative(&rows);
     let renderer = regiscope_drr::Renderer::new(
-        moving::volume(&subject, &experiment.moving_attenuation, task),
+        moving::volume(&subject, &experiment.moving_attenuation, task)?,
         regiscope_drr::Settings::default(),
     )?;
     let render = |pose: &Rigid| -> Vec<Image<f32>> { views.iter().map(|v| renderer.render(v, pose)).collect() };
@@ -209,6 +221,9 @@ pub fn run(
     folder.make_dir("transforms")?;
     for record in &records {
         files::transform(folder, &format!("start-{:05}", record.start), &record.pose.to_rigid())?;
+    }
+    for part in &metrics.pieces {
+        files::transform(folder, &format!("part-{:05}", part.label), &part.pose.to_rigid())?;
     }
     if let Some(answer) = &answer {
         files::transform(folder, "answer", answer)?;
@@ -249,6 +264,28 @@ pub fn run(
     let status = if metrics.missed.is_empty() { Status::Done } else { Status::CriterionMissed(metrics.missed.clone()) };
     let metrics = serde_json::to_value(&metrics).expect("metrics have string keys");
     Ok(Some(Finished { status, metrics, timings: watch.timings, warnings }))
+}
+
+/// What is climbed: the whole volume, and its parts if they are asked for.
+enum Engine {
+    Whole(Prepared),
+    Pieces(Pieces),
+}
+
+impl Engine {
+    fn new(problem: Problem, subject: &Subject, task: &Registration, pyramid: &Pyramid) -> Result<Self, RunError> {
+        match &subject.labels {
+            Some(labels) if task.per_label => Ok(Self::Pieces(Pieces::new(problem, labels, &task.labels, pyramid)?)),
+            _ => Ok(Self::Whole(Prepared::new(problem, pyramid)?)),
+        }
+    }
+
+    fn whole(&self) -> &Prepared {
+        match self {
+            Self::Whole(prepared) => prepared,
+            Self::Pieces(pieces) => pieces.whole(),
+        }
+    }
 }
 
 fn draw_starts(task: &Registration, centre: &Rigid, pivot: &Point, seed: u64) -> Vec<Rigid> {
@@ -373,7 +410,7 @@ fn limits(rows: &[StartRow], best: Option<f64>, at_reference: Option<f64>) -> Ve
     }
     if caught > 0 {
         sentences.push(format!(
-            "{caught} of {} starts ended over {FAILED_MM} mm from the reference at a less similar pose: they were caught on their way. A [register.search] or coarser levels widen the capture range; the most similar answer of all starts is not touched by it.",
+            "{caught} of {} starts ended over {FAILED_MM} mm from the reference at a less similar pose: they were caught on their way. A [register.search] or coarser levels widen the capture range.",
             rows.len()
         ));
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::atomic::Ordering;
 
 /// Renders the views at the true pose; `None` if cancelled.
-pub fn run(
+pub(super) fn run(
     experiment: &Experiment,
     folder: &RunFolder,
     options: &RunOptions,

@@ -73,7 +73,8 @@ fn labels_on(path: &Path, ct: &Volume<f32>, ct_path: &Path) -> Result<Volume<u16
         let ct = ct_path.display();
         return Err(unsuitable(format!("the labels lie up to {apart:.3} mm away from the voxels of {ct}")));
     }
-    Ok(labels)
+    // Nearer than a tenth of a voxel is the same grid.
+    Ok(Volume::new(theirs.clone(), labels.into_parts().1))
 }
 
 fn file_name(path: &Path) -> String {

@@ -10,7 +10,9 @@ use crate::document::tables::ImageHolds;
 use crate::experiment::{Experiment, ViewSource};
 use regiscope_drr::{Renderer, Settings, Span};
 use regiscope_geometry::{Point, Rigid, View, se3};
-use regiscope_image::Image;
+use regiscope_image::{Image, dicom, npy, read_volume};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// One X-ray.
@@ -47,14 +49,14 @@ pub fn true_pose(experiment: &Experiment, subject: &Subject) -> Rigid {
 pub fn simulate(experiment: &Experiment, subject: &Subject, gold: &Rigid) -> Result<Vec<XRay>, RunError> {
     let simulation = &experiment.simulation;
     subject.require_labels(&simulation.labels, "simulate.labels")?;
-    let mu = attenuation(subject, &experiment.fixed_attenuation, &simulation.labels);
+    let mu = attenuation(subject, &experiment.fixed_attenuation, &simulation.labels)?;
     let settings = Settings { projector: projector(simulation.projector, mu.grid().shape()), clip: true };
     let renderer = Renderer::new(mu, settings)?;
     let one = |(n, source): (usize, &ViewSource)| {
         let view = views::place(source, &subject.centre())?;
         let ideal = renderer.render(&view, gold);
         let seed = u64::from(experiment.tables.seed).wrapping_mul(0x9e37_79b9).wrapping_add(n as u64);
-        let (image, mask) = physics::degrade(ideal, &view, simulation, seed);
+        let (image, mask) = physics::degrade(ideal, &view, simulation, seed)?;
         Ok(XRay { name: source.name.clone(), view, image, mask })
     };
     experiment.views.iter().enumerate().map(one).collect()
@@ -80,9 +82,32 @@ pub fn read(experiment: &Experiment, centre: &Point, warnings: &mut Vec<String>)
     experiment.views.iter().map(one).collect()
 }
 
+/// Reads an X-ray of any format: NPY, DICOM, or a picture or volume with a single layer.
 fn read_image(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f32>, RunError> {
-    let _ = warnings;
-    Ok(regiscope_image::npy::read_image(path)?.0)
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let note = |w: &regiscope_image::Warning| format!("{name}: {}", w.as_str());
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+        return Ok(npy::read_image(path)?.0);
+    }
+    if is_dicom(path) {
+        let xray = dicom::read_xray(path, None)?;
+        warnings.extend(xray.warnings.iter().map(note));
+        return Ok(xray.image);
+    }
+    let loaded = read_volume(path)?;
+    warnings.extend(loaded.warnings.iter().map(note));
+    let [cols, rows, layers] = loaded.volume.grid().shape();
+    if layers != 1 {
+        let reason = format!("{cols} × {rows} × {layers} values; an X-ray has a single layer");
+        return Err(RunError::Unsuitable { path: path.to_path_buf(), reason });
+    }
+    Ok(Image::new(rows, cols, loaded.volume.into_parts().1))
+}
+
+/// Whether a file has DICOM's mark after its preamble (PS3.10, 7.1).
+fn is_dicom(path: &Path) -> bool {
+    let mut start = [0; 132];
+    File::open(path).and_then(|mut f| f.read_exact(&mut start)).is_ok() && start.ends_with(b"DICM")
 }
 
 /// Line integrals from what a file holds; pixels that are not finite numbers do not count.

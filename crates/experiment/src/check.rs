@@ -9,6 +9,7 @@ use regiscope_datasets::manifest::{self, Member, Role};
 use regiscope_datasets::phantom::PhantomSettings;
 use regiscope_drr::attenuation;
 use regiscope_geometry::{Rigid, Twist, itk_transform_file};
+use regiscope_pose::pyramid::Reach;
 use std::path::PathBuf;
 
 /// Where the files that a document names are looked for.
@@ -337,6 +338,7 @@ impl Check<'_> {
             truncate_mm: register.truncate_mm,
             per_label: register.per_label,
             mode_within_mm: register.mode_within_mm,
+            reach: reach(register, &starts),
             reference,
             starts: StartScheme {
                 count: starts.count as usize,
@@ -446,6 +448,22 @@ impl Check<'_> {
         }
     }
 }
+
+/// How far registrations may go: what the document says, else twice the farthest corner of the box that starts and
+/// search draw from.
+fn reach(register: &typed::Register, starts: &typed::Starts) -> Option<Reach> {
+    let search = register.search.as_ref();
+    let corner =
+        |from_starts: f64, from_search: Option<f64>| 2.0 * 3f64.sqrt() * (from_starts + from_search.unwrap_or(0.0));
+    let usual_mm = corner(starts.translation_mm, search.map(|s| s.translation_mm));
+    let usual_deg = corner(starts.rotation_deg, search.map(|s| s.rotation_deg));
+    let translation = register.reach_mm.unwrap_or(if usual_mm > 0.0 { usual_mm } else { UNLIMITED_MM });
+    let degrees = register.reach_deg.unwrap_or(if usual_deg > 0.0 { usual_deg.min(180.0) } else { 180.0 });
+    (translation < UNLIMITED_MM || degrees < 180.0).then(|| Reach { translation, rotation: degrees.to_radians() })
+}
+
+/// A displacement that no image could show, mm.
+const UNLIMITED_MM: f64 = 1e6;
 
 /// Most pixels that all views may have together.
 const MAX_PIXELS: u64 = 1 << 26;

@@ -125,6 +125,8 @@ pub struct Registration {
     pub per_label: bool,
     /// Answers nearer than this are one mode, mm.
     pub mode_within_mm: f64,
+    /// How far a registration may go from its start; `None` is anywhere.
+    pub reach: Option<regiscope_pose::pyramid::Reach>,
     /// The reference pose of real X-rays.
     pub reference: Option<Rigid>,
     /// The starts.

@@ -44,7 +44,7 @@ impl Document {
     }
 
     /// The document with values replaced: each pair is a dotted key (`register.pyramid`, `views.0.rows`) and a
-    /// TOML value (a bare word is a string). Mistakes point at the override.
+    /// TOML value (a bare word is a string; nothing takes the key away). Mistakes point at the override.
     pub fn with_overrides(&self, overrides: &[(String, String)]) -> Result<Self, DocumentErrors> {
         let mut errors = Vec::new();
         let mut sources = self.sources.clone();
@@ -52,6 +52,17 @@ impl Document {
         for (key, value) in overrides {
             let source = sources.len();
             let text = format!("{key}={value}");
+            if value.is_empty() {
+                sources.push(SourceText { name: "--set".to_owned(), text });
+                if !unset(&mut root, key) {
+                    let place = Place { source, span: 0..key.len() };
+                    errors.push(DocumentError::new(
+                        place,
+                        format!("`{key}` is not in the document, so it cannot be taken away"),
+                    ));
+                }
+                continue;
+            }
             let node = node::parse_value(&text, source, key.len() + 1, &mut errors);
             let place = Place { source, span: 0..key.len() };
             sources.push(SourceText { name: "--set".to_owned(), text });
@@ -144,6 +155,25 @@ fn set(root: &mut Node, path: &str, place: &Place, value: Node) -> Result<(), St
     }
     *node = value;
     Ok(())
+}
+
+/// Takes a dotted key away; whether it was there.
+fn unset(root: &mut Node, path: &str) -> bool {
+    let (parent, key) = path.rsplit_once('.').map_or((None, path), |(parent, key)| (Some(parent), key));
+    let mut node = root;
+    for part in parent.into_iter().flat_map(|p| p.split('.')) {
+        let next = match &mut node.value {
+            Value::Table(table) => table.get_mut(part).map(|entry| &mut entry.node),
+            Value::Array(items) => part.parse::<usize>().ok().and_then(|i| items.get_mut(i)),
+            _ => None,
+        };
+        match next {
+            Some(next) => node = next,
+            None => return false,
+        }
+    }
+    let Value::Table(table) = &mut node.value else { return false };
+    table.remove(key).is_some()
 }
 
 /// JSON Schema (draft 2020-12) of the documents, for editors.

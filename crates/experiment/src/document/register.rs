@@ -60,6 +60,15 @@ pub struct Register {
     /// Answers nearer than this to each other are one mode, mm (rotations count as arcs on the object).
     #[schemars(range(min = 0.001, max = 1000.0))]
     pub mode_within_mm: f64,
+    /// How far the volume's middle may go from its start, mm. If not given, twice the farthest corner of the starts'
+    /// box with that of the search; without limit where starts are not spread.
+    #[schemars(range(min = 1.0, max = 10000.0))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reach_mm: Option<f64>,
+    /// How far the volume may turn from its start, degrees; if not given as for `reach_mm`.
+    #[schemars(range(min = 1.0, max = 180.0))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reach_deg: Option<f64>,
     /// The reference pose of real X-rays: an ITK transform file, which maps world points to points of the volume,
     /// relative to the document.
     /// Simulated X-rays have their true pose as reference.
@@ -82,6 +91,8 @@ impl Default for Register {
             truncate_mm: [0.0; 2],
             per_label: false,
             mode_within_mm: 2.0,
+            reach_mm: None,
+            reach_deg: None,
             reference: None,
         }
     }

@@ -7,14 +7,13 @@ use super::landscape::{Surroundings, similarity_at, surroundings};
 use super::measure::{self, Criterion, Errors, Reference, Spread, StartRow, Success};
 use super::pieces::PieceRow;
 use super::record::{PoseRecord, StartRecord, finite};
-use super::subject::Subject;
 use super::xray::{self, XRay};
 use super::{Finished, Progress, RunOptions, Status, Stopwatch, files, moving, pieces, subject};
 use crate::experiment::{Experiment, Registration};
 use crate::report;
 use regiscope_geometry::{Point, Rigid, View};
 use regiscope_image::Image;
-use regiscope_pose::{Mode, ModeTolerance, Pieces, Prepared, Problem, Pyramid, Settings, Solution, modes, starts};
+use regiscope_pose::{Mode, ModeTolerance, Pieces, Prepared, Settings, Solution, modes, starts};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::Ordering;
 
@@ -145,20 +144,22 @@ pub(super) fn run(
     let pivot = moving::pivot(&shown);
     let (targets, target_words) = moving::targets(&subject, &shown, task)?;
     let (problem, pyramid) = moving::problem(shown, &xrays, pivot, &task.method)?;
-    let engine = Engine::new(problem, &subject, task, &pyramid)?;
-    let prepared = engine.whole();
+    let prepared = match task.reach {
+        Some(reach) => Prepared::new(problem, &pyramid)?.with_reach(reach)?,
+        None => Prepared::new(problem, &pyramid)?,
+    };
     let method = moving::options(&task.method, u64::from(experiment.tables.seed));
     let settings = Settings::new(method).map_err(|e| RunError::Unusable(e.to_string()))?;
     let centre = task.starts.centre.or(gold).unwrap_or_default();
     let from = draw_starts(task, &centre, &pivot, u64::from(experiment.tables.seed));
     watch.lap("preparing");
 
-    let Some(records) = climb(folder, prepared, &method, &from, options, observer)? else { return Ok(None) };
+    let Some(records) = climb(folder, &prepared, &method, &from, options, observer)? else { return Ok(None) };
     watch.lap("registering");
 
     let views: Vec<View> = xrays.iter().map(|x| x.view.clone()).collect();
     let reference = gold.map(|gold| Reference { gold, targets: &targets, views: &views, pivot });
-    let tolerance = mode_tolerance(task, prepared);
+    let tolerance = mode_tolerance(task, &prepared);
     let found = modes(&solutions(&records), &tolerance);
     let mode_of = |start: usize| found.iter().position(|m| m.members.contains(&start));
     let rows: Vec<StartRow> = records.iter().map(|r| StartRow::new(r, reference.as_ref(), mode_of(r.start))).collect();
@@ -172,7 +173,7 @@ pub(super) fn run(
     };
     let landscape = match (&task.landscape, around) {
         (Some(scheme), Some((pose, words))) => {
-            let Some(found) = surroundings(prepared, &settings, scheme, &pose, words, options, observer) else {
+            let Some(found) = surroundings(&prepared, &settings, scheme, &pose, words, options, observer) else {
                 return Ok(None);
             };
             watch.lap("landscape");
@@ -181,10 +182,16 @@ pub(super) fn run(
         _ => None,
     };
 
+    let reference_similarity = gold.and_then(|gold| similarity_at(&prepared, &settings, &gold));
+    drop(prepared);
+
     let mut parts = Vec::new();
-    if let (Engine::Pieces(divided), Some(answer)) = (&engine, &answer) {
+    if let (true, Some(answer), Some(labels)) = (task.per_label, &answer, &subject.labels) {
         observer(Progress::begin("parts"));
-        match pieces::run(divided, &settings, answer, &subject, reference.as_ref(), options)? {
+        let shown = moving::volume(&subject, &experiment.moving_attenuation, task)?;
+        let (problem, pyramid) = moving::problem(shown, &xrays, pivot, &task.method)?;
+        let divided = Pieces::new(problem, labels, &task.labels, &pyramid)?;
+        match pieces::run(&divided, &settings, answer, &subject, reference.as_ref(), options)? {
             Some(rows) => parts = rows,
             None => return Ok(None),
         }
@@ -202,9 +209,8 @@ pub(super) fn run(
         targets: target_words,
         best,
         pieces: parts,
-        reference_similarity: gold.and_then(|gold| similarity_at(prepared, &settings, &gold)),
+        reference_similarity,
     });
-    drop(engine);
 
     let shown_start = representative(&rows);
     let renderer = regiscope_drr::Renderer::new(
@@ -264,28 +270,6 @@ pub(super) fn run(
     let status = if metrics.missed.is_empty() { Status::Done } else { Status::CriterionMissed(metrics.missed.clone()) };
     let metrics = serde_json::to_value(&metrics).expect("metrics have string keys");
     Ok(Some(Finished { status, metrics, timings: watch.timings, warnings }))
-}
-
-/// What is climbed: the whole volume, and its parts if they are asked for.
-enum Engine {
-    Whole(Prepared),
-    Pieces(Pieces),
-}
-
-impl Engine {
-    fn new(problem: Problem, subject: &Subject, task: &Registration, pyramid: &Pyramid) -> Result<Self, RunError> {
-        match &subject.labels {
-            Some(labels) if task.per_label => Ok(Self::Pieces(Pieces::new(problem, labels, &task.labels, pyramid)?)),
-            _ => Ok(Self::Whole(Prepared::new(problem, pyramid)?)),
-        }
-    }
-
-    fn whole(&self) -> &Prepared {
-        match self {
-            Self::Whole(prepared) => prepared,
-            Self::Pieces(pieces) => pieces.whole(),
-        }
-    }
 }
 
 fn draw_starts(task: &Registration, centre: &Rigid, pivot: &Point, seed: u64) -> Vec<Rigid> {

@@ -25,6 +25,10 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if arguments.iter().any(|a| a == "--help") {
+        println!("FOLDER [OUT] [case=NAME] [starts=N] [method=NAME]: folder of CTs, results to OUT.json and OUT.md");
+        return;
+    }
     let plain: Vec<&String> = arguments.iter().filter(|a| !a.contains('=')).collect();
     let named = |key: &str| arguments.iter().find_map(|a| a.strip_prefix(key)?.strip_prefix('=').map(String::from));
     let Some(folder) = plain.first().map(PathBuf::from) else {

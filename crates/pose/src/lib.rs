@@ -7,8 +7,8 @@
 //! `max_T Σ_v S(F_v, I_v(T)) / V`, with a [`Similarity`] `S`.
 //!
 //! # The way
-//! [`Problem`] → [`Prepared`] (a pyramid of coarser volumes and detectors, made once) → [`register`] or
-//! [`multi_start`] with checked [`Settings`] → [`Solution`], whose [`Status`] says whether it converged. [`modes`]
+//! [`Problem`] → [`Prepared`] (a pyramid of coarser volumes and detectors, made once) → [`register()`] or
+//! [`multi_start()`] with checked [`Settings`] → [`Solution`], whose [`Status`] says whether it converged. [`modes()`]
 //! gathers the solutions of many starts; [`scores`] measures errors by their standard names; [`piecewise`] gives
 //! each labelled part its own pose.
 //!

@@ -68,7 +68,7 @@ class Plastimatch:
                 )
 
         seconds = images(self.images) - images(1)
-        return {"siddon forward": (self.images - 1) * SIDE * SIDE / seconds / 1e6}
+        return {"siddon frontal forward": (self.images - 1) * SIDE * SIDE / seconds / 1e6}
 
 
 class Nanodrr:
@@ -111,7 +111,7 @@ class Nanodrr:
         self.registration().sum().backward()
         both = time.process_time() - start
         rays = SIDE * SIDE / 1e6
-        return {"trilinear forward": rays / forward, "trilinear forward + pose gradient": rays / both}
+        return {"trilinear frontal forward": rays / forward, "trilinear frontal forward + pose gradient": rays / both}
 
 
 class Regiscope:
@@ -126,8 +126,8 @@ class Regiscope:
         self.version, self.volume = f"regiscope at {revision}", volume
 
     def run(self):
-        command = [self.program, "--volume", self.volume, "--side", str(SIDE), "--detector-mm", str(DETECTOR_MM)]
-        command += ["--repetitions", "3", "--json"]
+        command = [self.program, "--volume", self.volume, "--side", str(SIDE)]
+        command += ["--repetitions", "5"]
         out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
         return {row["case"]: row["mrays_per_core_second"] for row in rows if "case" in row}
@@ -183,7 +183,7 @@ def main():
         file.write("\n")
     os.replace(options.out + ".part", options.out)
     for row in result["figures"]:
-        print(f"{row['program']:12} {row['case']:36} {row['median']:8.3f}  [{row['quartiles'][0]:.3f}, {row['quartiles'][1]:.3f}]")
+        print(f"{row['program']:12} {row['case']:44} {row['median']:8.3f}  [{row['quartiles'][0]:.3f}, {row['quartiles'][1]:.3f}]")
 
 
 if __name__ == "__main__":

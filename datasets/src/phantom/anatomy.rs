@@ -1,7 +1,8 @@
-//! The measurements of one patient: the published mean, and a draw around it.
+//! The measurements of one patient: the mean patient, and a draw around it.
 //!
 //! # Sources
-//! Linear dimensions are population means rounded to about a millimetre:
+//! Plausible round figures for an invented patient, to about a millimetre, chosen to agree with what the studies below
+//! report; they are not copies of their tables and no measure for anatomy. For their data, read them:
 //! - end plates, posterior body height, canal, pedicles and transverse span of L1–L5 after Panjabi, Goel, Oxland,
 //!   Takata, Duranceau, Krag, Price, "Human lumbar vertebrae: quantitative three-dimensional anatomy",
 //!   Spine 17(3):299–306, 1992; of T11 and T12 after Panjabi, Takata, Goel, Federico, Oxland, Duranceau, Krag,
@@ -15,7 +16,7 @@
 //! - the waist and the concave end plates follow the usual anatomical description (a tenth of the width, 2 mm).
 //!
 //! The remaining shape (articular and spinous processes, sacrum, ilium, ribs, organs) is drawn to look like the
-//! atlas, not measured. Standard deviations are of the order the same sources report; every draw is bounded at
+//! atlas, not measured. Standard deviations are of the order usual for adults; every draw is bounded at
 //! three of them, so that no seed makes an impossible patient.
 
 use rand::{Rng, SeedableRng};

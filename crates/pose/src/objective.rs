@@ -107,62 +107,77 @@ impl<'a> Objective<'a> {
             && self.parts.iter().any(|part| {
                 let pixels = part.compare.pixels();
                 let shadow = part.renderer.render_pixels(part.view, pose, pixels);
-                shadow.windows(2).any(|w| w[0] != w[1])
+                varies(&shadow)
             })
     }
 
-    /// Mean similarity; `−∞` at poses that are unusable or out of reach.
+    /// Mean similarity; `−∞` at poses that are unusable, out of reach or without a shadow in any view: a flat image
+    /// has a similarity too, and one that may be above that of a poor match.
     pub fn value(&self, pose: &Rigid) -> f64 {
         if !self.allows(pose) {
             return f64::NEG_INFINITY;
         }
-        let of = |part: &Part| {
+        let (mut value, mut seen) = (0.0, false);
+        for part in self.parts.iter() {
             let mut moving = part.renderer.render_pixels(part.view, pose, part.compare.pixels());
+            seen |= varies(&moving);
             part.add_background(&mut moving);
-            part.compare.value(&moving)
-        };
-        self.parts.iter().map(of).sum::<f64>() / self.parts.len() as f64
+            value += part.compare.value(&moving);
+        }
+        if seen { value / self.parts.len() as f64 } else { f64::NEG_INFINITY }
     }
 
-    /// Mean similarity and its gradient by the pose twist about the world origin.
+    /// Mean similarity, as [`Self::value`], and its gradient by the pose twist about the world origin.
     pub fn gradient(&self, pose: &Rigid) -> (f64, Twist) {
         if !self.allows(pose) {
             return (f64::NEG_INFINITY, Twist::zeros());
         }
-        let (mut value, mut gradient) = (0.0, Twist::zeros());
+        let (mut value, mut gradient, mut seen) = (0.0, Twist::zeros(), false);
         for part in self.parts.iter() {
-            let (moving, jacobian) = part.render_with_jacobian(pose);
+            let (moving, jacobian, shadow) = part.render_with_jacobian(pose);
+            seen |= shadow;
             let (s, weights) = part.compare.weights(&moving);
             value += s;
             gradient += crate::similarity::contract(&jacobian, &weights);
         }
         let share = 1.0 / self.parts.len() as f64;
-        (value * share, gradient * share)
+        (if seen { value * share } else { f64::NEG_INFINITY }, gradient * share)
     }
 
-    /// Mean of the views' quadratic models along the pose twist about the world origin.
+    /// Mean of the views' quadratic models along the pose twist about the world origin; its value is as
+    /// [`Self::value`].
     pub fn quadratic(&self, pose: &Rigid) -> Quadratic {
         let mut sum = Quadratic { value: 0.0, gradient: Twist::zeros(), curvature: Matrix6::zeros() };
         if !self.allows(pose) {
             return Quadratic { value: f64::NEG_INFINITY, ..sum };
         }
+        let mut seen = false;
         for part in self.parts.iter() {
-            let (moving, jacobian) = part.render_with_jacobian(pose);
+            let (moving, jacobian, shadow) = part.render_with_jacobian(pose);
+            seen |= shadow;
             let one = part.compare.quadratic(&moving, &jacobian);
             sum.value += one.value;
             sum.gradient += one.gradient;
             sum.curvature += one.curvature;
         }
         let share = 1.0 / self.parts.len() as f64;
-        Quadratic { value: sum.value * share, gradient: sum.gradient * share, curvature: sum.curvature * share }
+        let value = if seen { sum.value * share } else { f64::NEG_INFINITY };
+        Quadratic { value, gradient: sum.gradient * share, curvature: sum.curvature * share }
     }
 }
 
+/// Whether an image is not flat.
+fn varies(image: &[f32]) -> bool {
+    image.windows(2).any(|w| w[0] != w[1])
+}
+
 impl Part<'_> {
-    fn render_with_jacobian(&self, pose: &Rigid) -> (Vec<f32>, Vec<[f32; 6]>) {
+    /// Image with background, derivative, and whether there is a shadow.
+    fn render_with_jacobian(&self, pose: &Rigid) -> (Vec<f32>, Vec<[f32; 6]>, bool) {
         let (mut moving, jacobian) = self.renderer.render_pixels_with_jacobian(self.view, pose, self.compare.pixels());
+        let shadow = varies(&moving);
         self.add_background(&mut moving);
-        (moving, jacobian)
+        (moving, jacobian, shadow)
     }
 
     fn add_background(&self, moving: &mut [f32]) {

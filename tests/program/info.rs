@@ -52,6 +52,47 @@ fn a_numpy_image_is_described() {
 }
 
 #[test]
+fn no_content_makes_it_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let magics: [&[u8]; 9] =
+        [b"", b"\0", b"\x1f\x8b\x08", b"\x93NUMPY", b"NRRD0004\n", b"\x89PNG\r\n\x1a\n", b"II*\0", b"PAR1", b"{["];
+    // A linear congruential generator (Numerical Recipes) makes the same noise everywhere.
+    let noise = |seed: u32, length: usize| -> Vec<u8> {
+        (0..length)
+            .scan(seed, |s, _| {
+                Some(*{
+                    *s = s.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    s
+                })
+            })
+            .map(|s| (s >> 24) as u8)
+            .collect()
+    };
+    let mut seed = 0;
+    for ending in ["nii", "nii.gz", "mha", "dcm", "png", "npy", "json", "yaml", "tfm", "toml", "csv", "parquet", "x"] {
+        for magic in magics {
+            seed += 1;
+            let content = [magic, &noise(seed, 400)].concat();
+            let name = format!("{seed}.{ending}");
+            let path = write(folder.path(), &name, content);
+            refused(&run(["info".as_ref(), path.as_os_str()]), &[&name]);
+        }
+    }
+}
+
+#[test]
+fn a_calibration_file_is_described_as_a_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"{"K": [[2000, 0, 319.5], [0, 2000, 239.5], [0, 0, 1]], "R": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        "t": [0, 0, 700], "rows": 480, "cols": 640, "source_detector_mm": 1000}"#;
+    let path = write(folder.path(), "calibration.json", text);
+    let value = json(["info".as_ref(), path.as_os_str()]);
+    assert_eq!((&value["kind"], &value["camera"]["cols"]), (&json!("camera"), &json!(640)));
+    assert!((value["source_detector_mm"].as_f64().unwrap() - 1000.0).abs() < 1e-9);
+    assert!((value["pixel_mm"][0].as_f64().unwrap() - 0.5).abs() < 1e-9, "1000 mm / 2000 pixels");
+}
+
+#[test]
 fn a_voxel_is_asked_of_images_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "cam.json", CAMERA);

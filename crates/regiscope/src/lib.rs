@@ -28,6 +28,10 @@
 //! ```
 //!
 //! [`experiment`] does the same from a document, and more: many starts, errors, a run folder and a report.
+//!
+//! # Cargo features
+//! `tables` (on by default) lets the program describe CSV and Parquet tables; it brings Polars and with it most of the
+//! build. The library is the same without it.
 
 pub use regiscope_datasets as datasets;
 pub use regiscope_drr as drr;

@@ -41,10 +41,10 @@ impl Failure {
     }
 }
 
-/// The sentence with the file's name in front, unless it names the file already.
-pub fn named(path: &Path, reason: impl std::fmt::Display) -> String {
+/// The sentence with the file's name in front, unless it begins with it already.
+fn named(path: &Path, reason: impl std::fmt::Display) -> String {
     let (path, reason) = (path.display().to_string(), reason.to_string());
-    if reason.contains(&path) { reason } else { format!("{path}: {reason}") }
+    if reason.starts_with(&path) { reason } else { format!("{path}: {reason}") }
 }
 
 impl From<std::io::Error> for Failure {

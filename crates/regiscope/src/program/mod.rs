@@ -25,6 +25,7 @@ use clap::Parser;
 use failure::{Ending, Failure};
 use output::{Output, say};
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// Runs the program on the arguments of the process.
 pub fn main() -> ExitCode {
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
 /// Runs a command; gives the exit status.
 fn dispatch(arguments: Arguments) -> u8 {
     let output = Output::new(arguments.output);
+    let started = Instant::now();
     let ended = match arguments.command {
         Command::Run(arguments) => run::run(arguments, output),
         Command::Check(arguments) => check::run(arguments, output),
@@ -44,6 +46,7 @@ fn dispatch(arguments: Arguments) -> u8 {
         Command::Schema => schema::run(output),
         Command::Completions(arguments) => completions::run(arguments, output),
     };
+    output.detail(format_args!("ended after {:.3} s", started.elapsed().as_secs_f64()));
     match ended {
         Ok(Ending::Done) => 0,
         Ok(Ending::CriterionMissed) => 1,

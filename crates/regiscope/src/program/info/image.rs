@@ -1,13 +1,13 @@
-//! What an image holds: volumes of every format, and two-dimensional NumPy arrays.
+//! What an image holds: volumes, X-rays and pictures of every format.
 
 use super::Description;
 use crate::program::failure::Failure;
 use regiscope_geometry::nalgebra::Matrix4;
-use regiscope_image::{Image, RawImage, ScalarType, npy, read_image};
+use regiscope_image::{RawImage, read_image};
 use serde_json::json;
 use std::path::Path;
 
-/// Looks at a volume; `voxel` is the index whose value is asked for.
+/// Looks at an image; `voxel` is the index whose value is asked for.
 pub fn describe(path: &Path, voxel: Option<[usize; 3]>) -> Result<Description, Failure> {
     let image = read_image(path).map_err(|e| Failure::file(path, e))?;
     let header = image.header();
@@ -41,37 +41,6 @@ pub fn describe(path: &Path, voxel: Option<[usize; 3]>) -> Result<Description, F
     for row in rows(&header.affine) {
         text += &format!("  {}\n", row.map(|v| format!("{v:12.6}")).join(" "));
     }
-    text += &voxel_text(voxel, value);
-    Ok(Description { value: json, text, warnings })
-}
-
-/// Looks at a two-dimensional NumPy array; a voxel is (column, row, 0).
-pub fn describe_npy(path: &Path, voxel: Option<[usize; 3]>) -> Result<Description, Failure> {
-    let (image, scalar_type): (Image<f32>, ScalarType) = npy::read_image(path).map_err(|e| Failure::file(path, e))?;
-    let shape = [image.cols(), image.rows(), 1];
-    let value = voxel
-        .map(|[i, j, k]| {
-            let inside = i < shape[0] && j < shape[1] && k == 0;
-            let value = inside.then(|| f64::from(image.data()[j * shape[0] + i]));
-            value.ok_or_else(|| outside(path, [i, j, k], &shape))
-        })
-        .transpose()?;
-    let range = range(image.data().iter().map(|&v| f64::from(v)));
-    let not_finite = image.data().iter().filter(|v| !v.is_finite()).count();
-    let warnings: Vec<String> =
-        (not_finite > 0).then(|| format!("{not_finite} pixels are not finite (NaN or infinite)")).into_iter().collect();
-    let json = json!({
-        "kind": "image",
-        "format": "NumPy",
-        "shape": shape,
-        "affine": null,
-        "scalar_type": scalar_type.name(),
-        "range": range,
-        "voxel": value,
-        "warnings": warnings,
-    });
-    let mut text = format!("NumPy image, {} rows × {} columns, {scalar_type}\n", image.rows(), image.cols());
-    text += &range_text(range);
     text += &voxel_text(voxel, value);
     Ok(Description { value: json, text, warnings })
 }

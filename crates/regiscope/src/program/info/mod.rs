@@ -24,11 +24,10 @@ pub struct Description {
     pub warnings: Vec<String>,
 }
 
-/// What a file's name and first bytes promise.
+/// What a file's name promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Volume,
-    Npy,
+    Image,
     Transform,
     Camera,
     Document,
@@ -41,12 +40,12 @@ pub fn run(arguments: InfoArgs, output: Output) -> Result<Ending, Failure> {
     // A missing file is told as such, whatever its name promises.
     std::fs::metadata(path).map_err(|e| Failure::file(path, e))?;
     let kind = kind_of(path);
-    if arguments.voxel.is_some() && !matches!(kind, Kind::Volume | Kind::Npy) {
-        return Err(Failure::file(path, "--voxel asks for a voxel of an image, and this is none"));
+    output.detail(format_args!("{} is taken for {}", path.display(), kind.name()));
+    if arguments.voxel.is_some() && kind != Kind::Image {
+        return Err(Failure::file(path, format_args!("--voxel is for images; this is taken for {}", kind.name())));
     }
     let description = match kind {
-        Kind::Volume => image::describe(path, arguments.voxel)?,
-        Kind::Npy => image::describe_npy(path, arguments.voxel)?,
+        Kind::Image => image::describe(path, arguments.voxel)?,
         Kind::Transform => transform::describe(path)?,
         Kind::Document => document::describe(path)?,
         Kind::Camera => camera::describe(path)?,
@@ -69,15 +68,26 @@ fn describe_table(path: &Path) -> Result<Description, Failure> {
     Err(Failure::file(path, "a table, and this program was built without the cargo feature `tables`"))
 }
 
-/// Volumes are recognised by their content, whatever they are called.
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Image => "an image",
+            Self::Transform => "an ITK transform",
+            Self::Camera => "a camera file",
+            Self::Document => "an experiment document",
+            Self::Table => "a table",
+        }
+    }
+}
+
+/// Images are recognised by their content, whatever they are called.
 fn kind_of(path: &Path) -> Kind {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
     match extension.as_deref() {
-        Some("npy") => Kind::Npy,
-        Some("json") => Kind::Camera,
+        Some("json" | "yaml" | "yml") => Kind::Camera,
         Some("tfm" | "txt" | "mat" | "h5") => Kind::Transform,
         Some("toml") => Kind::Document,
         Some("csv" | "tsv" | "parquet") => Kind::Table,
-        _ => Kind::Volume,
+        _ => Kind::Image,
     }
 }

@@ -302,11 +302,16 @@ impl Check<'_> {
     fn registration(&mut self, register: &typed::Register) -> Option<Registration> {
         let tables = &self.document.tables;
         let starts = tables.starts.clone().unwrap_or_default();
-        if register.per_label && register.labels.is_empty() {
+        let labels = self.label_numbers("register.labels", &register.labels);
+        let per_label = self.label_numbers("register.per_label", &register.per_label);
+        if let Some(hidden) = per_label.iter().find(|l| !labels.is_empty() && !labels.contains(l)) {
             self.refuse(
                 "register.per_label",
-                "`per_label` needs `labels`: the parts that are registered by themselves",
+                format!("the label {hidden} is not among `labels`, so it is not rendered"),
             );
+        }
+        if let Some((_, twice)) = per_label.iter().enumerate().find(|(n, l)| per_label[..*n].contains(l)) {
+            self.refuse("register.per_label", format!("the label {twice} stands there twice"));
         }
         if let Some(search) = &register.search
             && search.keep > search.samples
@@ -334,9 +339,9 @@ impl Check<'_> {
         let centre = starts.centre.as_ref().and_then(|f| self.pose("starts.centre", f));
         Some(Registration {
             method: register.clone(),
-            labels: self.label_numbers("register.labels", &register.labels),
+            labels,
             truncate_mm: register.truncate_mm,
-            per_label: register.per_label,
+            per_label,
             mode_within_mm: register.mode_within_mm,
             reach: reach(register, &starts),
             reference,
@@ -420,6 +425,7 @@ impl Check<'_> {
         let needs = [
             ("simulate.labels", !tables.simulate.labels.is_empty()),
             ("register.labels", tables.register.as_ref().is_some_and(|r| !r.labels.is_empty())),
+            ("register.per_label", tables.register.as_ref().is_some_and(|r| !r.per_label.is_empty())),
             ("targets.points", tables.targets.as_ref().is_some_and(|t| t.points == typed::TargetPoints::Labels)),
         ];
         for (key, _) in needs.iter().filter(|(_, needed)| *needed && !has_labels && volume.is_some()) {
@@ -449,12 +455,11 @@ impl Check<'_> {
     }
 }
 
-/// How far registrations may go: what the document says, else twice the farthest corner of the box that starts and
-/// search draw from.
+/// How far registrations may go: what the document says, else a quarter farther than the corner of the box that starts
+/// or search draw from, whichever is larger.
 fn reach(register: &typed::Register, starts: &typed::Starts) -> Option<Reach> {
     let search = register.search.as_ref();
-    let corner =
-        |from_starts: f64, from_search: Option<f64>| 2.0 * 3f64.sqrt() * (from_starts + from_search.unwrap_or(0.0));
+    let corner = |start: f64, search: Option<f64>| 1.25 * 3f64.sqrt() * start.max(search.unwrap_or(0.0));
     let usual_mm = corner(starts.translation_mm, search.map(|s| s.translation_mm));
     let usual_deg = corner(starts.rotation_deg, search.map(|s| s.rotation_deg));
     let translation = register.reach_mm.unwrap_or(if usual_mm > 0.0 { usual_mm } else { UNLIMITED_MM });

@@ -75,6 +75,6 @@ fn registration_s(task: &Registration, pixels: f64, views: f64) -> f64 {
     // The search looks at the coarsest level, where rays are few.
     let search = task.method.search.as_ref().map_or(0.0, |s| 0.15 * f64::from(s.samples));
     let landscape = task.landscape.map_or(0.0, |l| (6 * l.points + 3 * l.map_points * l.map_points) as f64);
-    let parts = if task.per_label { 3.0 * images * task.labels.len() as f64 } else { 0.0 };
+    let parts = 3.0 * images * task.per_label.len() as f64;
     ((images + search) * task.starts.count as f64 + landscape + parts) * rays * S_PER_RAY
 }

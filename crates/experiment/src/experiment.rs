@@ -121,8 +121,8 @@ pub struct Registration {
     pub labels: Vec<u16>,
     /// What is cut off the volume's inferior and superior ends, mm.
     pub truncate_mm: [f64; 2],
-    /// Whether each label is registered by itself in the end.
-    pub per_label: bool,
+    /// Labels that are registered by themselves in the end.
+    pub per_label: Vec<u16>,
     /// Answers nearer than this are one mode, mm.
     pub mode_within_mm: f64,
     /// How far a registration may go from its start; `None` is anywhere.

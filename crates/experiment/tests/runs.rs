@@ -285,7 +285,7 @@ fn every_table_of_the_task_does_something() {
         let found = image(&format!("moving-{n}"), &[*moving]);
         assert!(found.0 == plain.0 && found.1 != plain.1, "{moving:?} left the answer as it was");
     }
-    let parts = [("register.labels", "[29, 30]"), ("register.per_label", "true")];
+    let parts = [("register.labels", "[27, 28, 29, 30, 31]"), ("register.per_label", "[29, 30]")];
     let (_, _, outcome) = image("parts", &parts);
     let pieces = outcome.metrics["pieces"].as_array().unwrap();
     assert_eq!(

@@ -55,13 +55,16 @@ pub struct Register {
     /// What is cut off the volume before DRRs are rendered, mm: at its inferior and at its superior end.
     #[schemars(inner(range(min = 0.0, max = 10000.0)))]
     pub truncate_mm: [f64; 2],
-    /// After all starts: register each of `labels` by itself from the best answer (piecewise rigid).
-    pub per_label: bool,
+    /// Labels that are registered each by itself after all starts, from the most similar answer, while the rest of
+    /// the volume stands still (piecewise rigid).
+    #[schemars(length(max = 64))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub per_label: Vec<super::tables::Label>,
     /// Answers nearer than this to each other are one mode, mm (rotations count as arcs on the object).
     #[schemars(range(min = 0.001, max = 1000.0))]
     pub mode_within_mm: f64,
-    /// How far the volume's middle may go from its start, mm. If not given, twice the farthest corner of the starts'
-    /// box with that of the search; without limit where starts are not spread.
+    /// How far the volume's middle may go from its start, mm. If not given, a quarter farther than the
+    /// corner of the starts' or the search's box, whichever is larger; without limit where both are points.
     #[schemars(range(min = 1.0, max = 10000.0))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reach_mm: Option<f64>,
@@ -89,7 +92,7 @@ impl Default for Register {
             levels: Vec::new(),
             labels: Vec::new(),
             truncate_mm: [0.0; 2],
-            per_label: false,
+            per_label: Vec::new(),
             mode_within_mm: 2.0,
             reach_mm: None,
             reach_deg: None,

@@ -2,6 +2,7 @@
 
 use super::error::RunError;
 use super::folder::RunFolder;
+use super::landscape::similarity_at;
 use super::record::{IterationRecord, StartRecord};
 use super::{Progress, RunOptions};
 use regiscope_geometry::Rigid;
@@ -85,6 +86,12 @@ fn one(n: usize, prepared: &Prepared, options: &Options, start: &Rigid, run: &Ru
         iterations.push(IterationRecord::new(n, iteration));
         if run.cancel.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let finished = solution.status != Status::Stopped;
-    finished.then(|| StartRecord::new(n, &solution, iterations, run.clock.wall_s() - began))
+    if solution.status == Status::Stopped {
+        return None;
+    }
+    // Each start traced its own choice of rays; answers are ranked on one and the same.
+    let common = Settings::new(*options).expect("these options were checked before");
+    let similarity = similarity_at(prepared, &common, &solution.world_from_volume);
+    let seconds = run.clock.wall_s() - began;
+    Some(StartRecord { similarity, ..StartRecord::new(n, &solution, iterations, seconds) })
 }

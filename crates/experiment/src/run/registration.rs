@@ -118,6 +118,7 @@ pub(super) fn run(
     observer(Progress::begin("loading"));
     let subject = subject::load(&experiment.volume, &mut warnings)?;
     subject.require_labels(&task.labels, "register.labels")?;
+    subject.require_labels(&task.per_label, "register.per_label")?;
     watch.lap("loading");
     if cancelled() {
         return Ok(None);
@@ -186,11 +187,11 @@ pub(super) fn run(
     drop(prepared);
 
     let mut parts = Vec::new();
-    if let (true, Some(answer), Some(labels)) = (task.per_label, &answer, &subject.labels) {
+    if let (false, Some(answer), Some(labels)) = (task.per_label.is_empty(), &answer, &subject.labels) {
         observer(Progress::begin("parts"));
         let shown = moving::volume(&subject, &experiment.moving_attenuation, task)?;
         let (problem, pyramid) = moving::problem(shown, &xrays, pivot, &task.method)?;
-        let divided = Pieces::new(problem, labels, &task.labels, &pyramid)?;
+        let divided = Pieces::new(problem, labels, &task.per_label, &pyramid)?;
         match pieces::run(&divided, &settings, answer, &subject, reference.as_ref(), options)? {
             Some(rows) => parts = rows,
             None => return Ok(None),

@@ -131,7 +131,7 @@ fn lumbar(hounsfield: &Volume<f32>, labels: &Volume<u16>) -> Vec<Case> {
     let truth = isocentred(&real);
     let xray = |view: View, source: &Volume<f32>, seed: u64| {
         let image = Renderer::new(source.clone(), Default::default()).expect("finite").render(&view, &truth);
-        FixedImage { image: noisy(&image, 20_000.0, seed), view, mask: None }
+        FixedImage { image: noisy(&image, 500_000.0, seed), view, mask: None }
     };
     let spine = |n: usize| (26..=33).contains(&labels.data()[n]);
     let cut = |keep: &dyn Fn(usize) -> bool, water: f32, bone: f32| {

@@ -45,7 +45,8 @@ pub struct Landscape {
 }
 
 /// Evaluates the similarity of one level around a pose, at `samples` (at least 1) offsets per axis from
-/// `−half_width` to `half_width` (mm or rad). `None` if the pyramid has no such level.
+/// `−half_width` to `half_width` (mm or rad). `None` if the pyramid has no such level, or nothing can be
+/// compared on it.
 pub fn landscape(
     prepared: &Prepared,
     settings: &Settings,
@@ -56,7 +57,7 @@ pub fn landscape(
     samples: usize,
 ) -> Option<Landscape> {
     let levels = objectives(prepared, settings);
-    let objective = &levels.get(level)?.1;
+    let objective = &levels.iter().find(|l| l.number == level)?.objective;
     let offsets = half_width.map(|half| symmetric(half, samples));
     let [rows, cols] = [0, 1].map(|a| offsets[a].len());
     let chart = objective.chart(*world_from_volume);
@@ -82,7 +83,8 @@ pub struct Profile {
 }
 
 /// Evaluates the similarity of one level along one axis through a pose, at `samples` (at least 1) offsets from
-/// `−half_width` to `half_width` (mm or rad). `None` if the pyramid has no such level.
+/// `−half_width` to `half_width` (mm or rad). `None` if the pyramid has no such level, or nothing can be
+/// compared on it.
 pub fn profile(
     prepared: &Prepared,
     settings: &Settings,
@@ -93,7 +95,7 @@ pub fn profile(
     samples: usize,
 ) -> Option<Profile> {
     let levels = objectives(prepared, settings);
-    let objective = &levels.get(level)?.1;
+    let objective = &levels.iter().find(|l| l.number == level)?.objective;
     let offsets = symmetric(half_width, samples);
     let chart = objective.chart(*world_from_volume);
     let value = |&offset: &f64| {

@@ -23,29 +23,36 @@ pub fn register(prepared: &Prepared, settings: &Settings, start: &Rigid, observe
     run(&objectives(prepared, settings), prepared.reach(), settings, start, settings.seed, observer)
 }
 
-/// A level and its similarity as a function of the pose.
-pub(crate) type LevelObjective<'a> = (Level, Objective<'a>);
+/// A level, its number in the pyramid and its similarity as a function of the pose.
+pub(crate) struct LevelObjective<'a> {
+    pub number: usize,
+    pub level: Level,
+    pub objective: Objective<'a>,
+}
 
-/// The objectives of all levels on which something can be compared, the coarsest first.
+/// The objectives of all levels on which something can be compared, the coarsest first. A level is left out where no
+/// whole neighbourhood of the similarity lies inside the mask.
 pub(crate) fn objectives<'a>(prepared: &'a Prepared, settings: &Settings) -> Vec<LevelObjective<'a>> {
     let one = |(n, level): (usize, &'a crate::pyramid::PreparedLevel)| {
         let seed = settings.seed.wrapping_add(1000 * n as u64);
         let (pivot, radius) = (prepared.pivot(), prepared.radius());
-        Some((level.level, Objective::new(level, pivot, radius, settings.similarity, seed)?))
+        let objective = Objective::new(level, pivot, radius, settings.similarity, seed)?;
+        Some(LevelObjective { number: n, level: level.level, objective })
     };
     prepared.levels().iter().enumerate().filter_map(one).collect()
 }
 
 /// Registers on prepared objectives. `seed` belongs to this start.
-pub(crate) fn run(
-    levels: &[LevelObjective],
+pub(crate) fn run<'a>(
+    levels: &[LevelObjective<'a>],
     reach: Option<Reach>,
     settings: &Settings,
     start: &Rigid,
     seed: u64,
     observer: Observer,
 ) -> Solution {
-    let levels: Vec<LevelObjective> = levels.iter().map(|(l, o)| (*l, o.around(start, reach))).collect();
+    let near = |l: &LevelObjective<'a>| LevelObjective { objective: l.objective.around(start, reach), ..*l };
+    let levels: Vec<LevelObjective> = levels.iter().map(near).collect();
     let mut solution = Solution {
         start: *start,
         world_from_volume: *start,
@@ -59,7 +66,7 @@ pub(crate) fn run(
     if !usable(start) {
         return Solution { status: Status::BrokenStart, ..solution };
     }
-    let Some((first, coarsest)) = levels.first() else { return solution };
+    let Some(LevelObjective { level: first, objective: coarsest, .. }) = levels.first() else { return solution };
     if let Some(search) = &settings.search {
         let found = look_around(coarsest, first, settings, search, start, seed);
         solution.world_from_volume = found.0;
@@ -68,7 +75,8 @@ pub(crate) fn run(
     if !coarsest.sees(&solution.world_from_volume) {
         return solution;
     }
-    for (n, (level, objective)) in levels.iter().enumerate() {
+    for LevelObjective { number, level, objective } in &levels {
+        let n = *number;
         let limits = limits(level, n, seed);
         let (before_evaluations, from) = (solution.evaluations, solution.world_from_volume);
         let mut start_similarity = None;
@@ -89,7 +97,7 @@ pub(crate) fn run(
             break;
         }
     }
-    conclude(solution, &levels[levels.len() - 1].1)
+    conclude(solution, &levels[levels.len() - 1].objective)
 }
 
 /// Limits of a level for the start with this seed.
@@ -277,6 +285,22 @@ mod tests {
         assert!(aside.status.advice().is_some());
         // With the source inside the volume the answer may be anything, but there is one.
         assert!(run(Rigid::translation(0.0, -600.0, 0.0)).world_from_volume.translation.vector.norm().is_finite());
+    }
+
+    #[test]
+    fn levels_keep_their_numbers_when_one_is_left_out() {
+        let mut views = scene::xrays(&scene::blobs(), &[0.0]);
+        let band = (0..1600).map(|p| (14..26).contains(&(p / 40))).collect();
+        views[0].mask = Some(regiscope_image::Image::new(40, 40, band));
+        let problem = crate::Problem::new(views, scene::blobs()).unwrap();
+        let prepared = Prepared::new(problem, &scene::pyramid()).unwrap();
+        // Gradients with σ = 1 need nine rows; the coarse level has six of the band's twelve.
+        let settings = settings(Options { similarity: Similarity::GradientNcc { sigma: 1.0 }, ..Options::default() });
+        let found = register(&prepared, &settings, &scene::truth(), &mut go);
+        assert_eq!(found.levels.iter().map(|l| l.level).collect::<Vec<_>>(), [1]);
+        let axes = [crate::Axis::Translation(0); 2];
+        let at = |level| crate::landscape(&prepared, &settings, level, &scene::truth(), axes, [1.0; 2], 1);
+        assert!(at(0).is_none() && at(1).is_some());
     }
 
     #[test]

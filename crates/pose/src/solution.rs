@@ -29,7 +29,8 @@ pub enum Status {
     IterationLimit,
     /// The observer asked to stop; the answer is the best pose so far.
     Stopped,
-    /// At the start the volume casts no shadow on the pixels that count: there is nothing to climb.
+    /// At the start the volume casts no shadow on the pixels that count, or no level leaves room for the similarity's
+    /// neighbourhoods inside the mask: there is nothing to climb.
     NoOverlap,
     /// The start is not finite, or so far away that no number describes its image.
     BrokenStart,
@@ -43,7 +44,9 @@ impl Status {
         match self {
             Self::Converged | Self::Stopped => None,
             Self::IterationLimit => Some("raise max_iterations of the finest level or begin nearer to the answer"),
-            Self::NoOverlap => Some("choose a start at which the volume projects onto the detector, or add a search"),
+            Self::NoOverlap => Some(
+                "choose a start at which the volume projects onto the detector, add a search, or use a larger mask",
+            ),
             Self::BrokenStart => Some("give a start made of finite numbers"),
             Self::Diverged => Some("begin nearer to the answer, use coarser levels, a search or several starts"),
         }

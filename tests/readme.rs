@@ -88,9 +88,12 @@ fn every_command_of_the_documentation_is_understood() {
     }
 }
 
-/// Datasets that a command names must exist, run or not.
+/// Documents and datasets that a command names must exist, run or not.
 fn what_it_names_is_there(line: &Line, command: &args::Command) {
     match command {
+        args::Command::Run(args::RunArgs { document, .. }) | args::Command::Check(args::CheckArgs { document }) => {
+            assert!(root().join(&document.path).is_file(), "{}: {}", line.page, line.text);
+        }
         args::Command::Data(args::DataArgs { command: args::DataCommand::Fetch { name }, .. }) => {
             let known = regiscope::datasets::manifest::by_name(name);
             known.unwrap_or_else(|e| panic!("{}: {}: {e}", line.page, line.text));

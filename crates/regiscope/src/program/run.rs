@@ -7,7 +7,7 @@ use crate::program::interrupt;
 use crate::program::output::{Output, say};
 use crate::program::progress::Progress;
 use regiscope_experiment::{Experiment, Outcome, Provenance, RunOptions, Status, SystemClock};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Runs a document, or predicts what running it would cost.
@@ -90,8 +90,43 @@ fn conclude(outcome: &Outcome, out: &Path, output: Output) -> Result<Ending, Fai
     Ok(if missed.is_empty() { Ending::Done } else { Ending::CriterionMissed })
 }
 
-/// The figures of the metrics that are single numbers, one to a line.
-fn summary(metrics: &serde_json::Value) -> String {
-    let numbers = metrics.as_object().into_iter().flatten().filter(|(_, value)| value.is_number());
-    numbers.map(|(key, value)| format!("{key}  {value}\n")).collect()
+/// The figures of the metrics, one line for each number or group of numbers, and the criteria.
+fn summary(metrics: &Value) -> String {
+    let mut text = String::new();
+    for (key, value) in metrics.as_object().into_iter().flatten() {
+        let figures = match value {
+            Value::Object(group) => {
+                let numbers = group.iter().filter_map(|(name, v)| Some(format!("{name} {:.4}", v.as_f64()?)));
+                numbers.collect::<Vec<_>>().join(", ")
+            }
+            Value::Number(number) if number.is_f64() => format!("{:.4}", number.as_f64().unwrap_or(f64::NAN)),
+            Value::Number(number) => number.to_string(),
+            _ => continue,
+        };
+        text += &format!("{key:22}{figures}\n");
+    }
+    for criterion in metrics["criteria"].as_array().into_iter().flatten() {
+        let (required, found) = (criterion["required"].as_str(), criterion["found"].as_str());
+        text += &format!("criterion             {}: {}\n", required.unwrap_or_default(), found.unwrap_or_default());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_and_criteria_are_summarised() {
+        let metrics = json!({
+            "starts": 2, "rate": 0.5, "mtre_mm": {"median": 0.25, "max": 1}, "title": "t", "modes": [1],
+            "criteria": [{"required": "at least 90 %", "found": "50 %"}],
+        });
+        let lines: Vec<String> =
+            summary(&metrics).lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let expected =
+            ["mtre_mm max 1.0000, median 0.2500", "rate 0.5000", "starts 2", "criterion at least 90 %: 50 %"];
+        assert_eq!(lines, expected);
+        assert_eq!(summary(&Value::Null), "");
+    }
 }

@@ -1,6 +1,7 @@
 //! Which program ran, on which machine.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where figures come from: program, versions, machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -9,6 +10,8 @@ pub struct Provenance {
     pub version: String,
     /// Git revision it was built from, if known.
     pub revision: Option<String>,
+    /// Versions of the libraries that figures may depend on.
+    pub libraries: BTreeMap<String, String>,
     /// The machine.
     pub hardware: Hardware,
 }
@@ -19,9 +22,30 @@ impl Provenance {
         Self {
             version: version.to_owned(),
             revision: revision.map(str::to_owned),
+            libraries: libraries(),
             hardware: Hardware::of_this_machine(),
         }
     }
+}
+
+/// Libraries whose arithmetic or random numbers go into figures.
+const LIBRARIES: [&str; 9] =
+    ["argmin", "argmin-math", "libm", "nalgebra", "rand", "rand_chacha", "rand_distr", "rayon", "toml"];
+
+/// Their versions in the lock file of this build; where several are locked, all of them.
+fn libraries() -> BTreeMap<String, String> {
+    let lock: toml::Table = include_str!("../../../Cargo.lock").parse().unwrap_or_default();
+    let packages = lock.get("package").and_then(|p| p.as_array()).map_or(&[][..], Vec::as_slice);
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for package in packages {
+        let text = |key: &str| package.get(key).and_then(|v| v.as_str()).unwrap_or_default();
+        if LIBRARIES.contains(&text("name")) {
+            let versions = found.entry(text("name").to_owned()).or_default();
+            let separator = if versions.is_empty() { "" } else { ", " };
+            versions.push_str(&format!("{separator}{}", text("version")));
+        }
+    }
+    found
 }
 
 /// What the run was computed on.
@@ -63,6 +87,13 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn libraries_are_named_with_their_versions() {
+        let libraries = libraries();
+        assert!(libraries["nalgebra"].starts_with("0."), "{libraries:?}");
+        assert!(libraries.contains_key("rand_chacha"));
+    }
 
     #[test]
     fn fields_are_found_by_name() {

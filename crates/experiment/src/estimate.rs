@@ -14,8 +14,9 @@ pub struct Estimate {
     pub core_seconds: f64,
 }
 
-/// Bytes for each voxel: HU (4), labels (2), attenuation (4), its running sums (8), levels of the pyramid (4).
-const BYTES_PER_VOXEL: u64 = 22;
+/// Bytes for each voxel: HU (4), labels (2), attenuation with its running sums (4), coarser levels and copies under way
+/// (4). Measured: 12.5 on a CT of 512 × 512 × 133 voxels.
+const BYTES_PER_VOXEL: u64 = 14;
 /// Bytes for each pixel: image, mask, DRRs, pictures of the report.
 const BYTES_PER_PIXEL: u64 = 80;
 /// The program itself.

@@ -67,9 +67,9 @@ pub fn nifti(shape: [u16; 3], affine: [[f32; 4]; 3], slope: f32, intercept: f32,
     }
     put(70, &4i16.to_le_bytes()); // int16
     put(72, &16i16.to_le_bytes());
-    for axis in 0..3 {
-        let spacing = affine.iter().map(|row| row[axis] * row[axis]).sum::<f32>().sqrt();
-        put(80 + 4 * axis, &spacing.to_le_bytes());
+    let [x, y, z] = affine;
+    for (axis, ((a, b), c)) in x.iter().zip(&y).zip(&z).take(3).enumerate() {
+        put(80 + 4 * axis, &(a * a + b * b + c * c).sqrt().to_le_bytes());
     }
     put(76, &1f32.to_le_bytes());
     put(108, &352f32.to_le_bytes());

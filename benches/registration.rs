@@ -165,7 +165,7 @@ fn lumbar(hounsfield: &Volume<f32>, labels: &Volume<u16>) -> Vec<Case> {
         let gradient = Similarity::GradientNcc { sigma: 1.5 };
         vec![
             method("LM, NCC", with(Similarity::Ncc, None)),
-            method("search + LM, NCC", with(Similarity::Ncc, Some(wide))),
+            Method { groups: &[1, 24], ..method("search + LM, NCC", with(Similarity::Ncc, Some(wide))) },
             Method { groups: &[1, 4], ..method("search + LM, gradient NCC", with(gradient, Some(wide))) },
             method("search + LM, local NCC 9", with(Similarity::LocalNcc { patch: 9 }, Some(wide))),
             method("search + LM, MI 32", with(Similarity::MutualInformation { bins: 32 }, Some(wide))),

@@ -1,6 +1,7 @@
 //! One X-ray view: where the source is and where every detector pixel is.
 
-use crate::{Point, Rigid, Vector};
+use crate::{Grid, GridError, Point, Rigid, Vector};
+use nalgebra::Matrix3;
 use thiserror::Error;
 
 /// Where the rays of a view begin.
@@ -122,6 +123,14 @@ impl View {
         self.pixel(0.5 * (self.rows as f64 - 1.0), 0.5 * (self.cols as f64 - 1.0))
     }
 
+    /// The detector as a slice of the world, one voxel of 1 mm thick: x runs along columns and y along rows, so that
+    /// an image of this view is a volume on it. Refused where the steps are too skew for a grid.
+    pub fn detector_grid(&self) -> Result<Grid, GridError> {
+        let normal = self.col_step.cross(&self.row_step).normalize();
+        let axes = Matrix3::from_columns(&[self.col_step, self.row_step, normal]);
+        Grid::new([self.cols, self.rows, 1], self.pixel0, axes)
+    }
+
     /// Vector (mm) from the beginning of the ray through `pixel` to `pixel`.
     fn beam(&self, pixel: &Point) -> Vector {
         match self.source {
@@ -221,6 +230,15 @@ mod tests {
                 assert!((row - 12.25).abs() < 1e-9 && (col - 70.5).abs() < 1e-9);
             }
         }
+    }
+
+    #[test]
+    fn detector_grid_has_its_voxels_at_the_pixels() {
+        let view = view(Source::Parallel(Vector::new(10.0, 900.0, 5.0)));
+        let grid = view.detector_grid().unwrap();
+        assert_eq!(grid.shape(), [100, 80, 1]);
+        let voxel = grid.world_from_index(&Point::new(70.0, 12.0, 0.0));
+        assert!((voxel - view.pixel(12.0, 70.0)).norm() < 1e-12);
     }
 
     #[test]

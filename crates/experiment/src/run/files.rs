@@ -6,7 +6,7 @@ use super::measure::StartRow;
 use super::record::StartRecord;
 use crate::report::picture;
 use regiscope_geometry::itk_transform_file::{self, TransformFile};
-use regiscope_geometry::{Grid, Point, Rigid, View, camera_file};
+use regiscope_geometry::{Point, Rigid, View, camera_file};
 use regiscope_image::{Image, Volume, npy, write_nifti};
 use serde::Serialize;
 
@@ -14,23 +14,16 @@ use serde::Serialize;
 pub fn image(folder: &RunFolder, name: &str, image: &Image<f32>, view: &View) -> Result<(), RunError> {
     npy::write_image(&folder.file(&format!("{name}.npy")), image)?;
     folder.write(&format!("{name}.png"), &picture::grey(image, picture::window(image), 1).png())?;
-    write_nifti(&folder.file(&format!("{name}.nii.gz")), &standing_volume(image, view)?)?;
-    Ok(())
+    let grid = view
+        .detector_grid()
+        .map_err(|reason| RunError::Unusable(format!("the detector has no place in a NIfTI file: {reason}")))?;
+    let standing = Volume::new(grid, image.data().to_vec());
+    Ok(write_nifti(&folder.file(&format!("{name}.nii.gz")), &standing)?)
 }
 
 /// Writes the camera file of a view.
 pub fn camera(folder: &RunFolder, name: &str, view: &View) -> Result<(), RunError> {
     Ok(camera_file::write(&folder.file(&format!("camera-{name}.json")), view)?)
-}
-
-/// The image as a volume one pixel thick that stands where the detector stands: x runs along columns, y along rows.
-fn standing_volume(image: &Image<f32>, view: &View) -> Result<Volume<f32>, RunError> {
-    let (u, v) = (view.col_step(), view.row_step());
-    let normal = u.cross(&v).normalize();
-    let axes = nalgebra::Matrix3::from_columns(&[u, v, normal]);
-    let grid = Grid::new([image.cols(), image.rows(), 1], view.pixel0(), axes)
-        .map_err(|reason| RunError::Unusable(format!("the detector has no place in a NIfTI file: {reason}")))?;
-    Ok(Volume::new(grid, image.data().to_vec()))
 }
 
 /// Writes a pose as an ITK transform. ITK maps points of the fixed frame (the X-ray's world) to the moving one (the

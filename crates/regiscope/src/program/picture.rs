@@ -1,8 +1,7 @@
 //! Rendered images to files.
 
 use crate::program::failure::Failure;
-use regiscope_geometry::nalgebra::Matrix3;
-use regiscope_geometry::{Grid, View};
+use regiscope_geometry::View;
 use regiscope_image::picture::{Depth, Window, write_png_gray};
 use regiscope_image::{Image, Volume, npy, write_nifti};
 use std::path::Path;
@@ -37,17 +36,12 @@ impl Format {
     pub fn write(self, path: &Path, image: &Image<f32>, view: &View) -> Result<(), Failure> {
         let written = match self {
             Self::Npy => npy::write_image(path, image),
-            Self::Nifti => write_nifti(path, &on_detector(image, view).map_err(|e| Failure::file(path, e))?),
+            Self::Nifti => {
+                let grid = view.detector_grid().map_err(|e| Failure::file(path, e))?;
+                write_nifti(path, &Volume::new(grid, image.data().to_vec()))
+            }
             Self::Png => write_png_gray(path, image, Window::full(image), Depth::Sixteen),
         };
         written.map_err(|e| Failure::file(path, e))
     }
-}
-
-/// The image as a slice of the world: its pixels where the detector's are, one millimetre thick.
-fn on_detector(image: &Image<f32>, view: &View) -> Result<Volume<f32>, regiscope_geometry::GridError> {
-    let normal = view.col_step().cross(&view.row_step()).normalize();
-    let axes = Matrix3::from_columns(&[view.col_step(), view.row_step(), normal]);
-    let grid = Grid::new([image.cols(), image.rows(), 1], view.pixel0(), axes)?;
-    Ok(Volume::new(grid, image.data().to_vec()))
 }

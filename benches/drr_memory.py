@@ -39,7 +39,7 @@ def main():
     options = arguments.parse_args()
 
     target = json.loads(subprocess.check_output(["cargo", "metadata", "--format-version", "1", "--no-deps"]))
-    subprocess.run(["cargo", "build", "--release", "-p", "regiscope"], check=True)
+    subprocess.run(["cargo", "build", "--release", "-p", "regiscope", "--no-default-features"], check=True)
     program = os.path.join(target["target_directory"], "release", "regiscope")
     info = json.loads(subprocess.check_output([program, "info", options.volume, "--json"]))
     shape, affine = info["shape"], info["affine"]

@@ -25,7 +25,12 @@ struct Line {
 }
 
 fn pages() -> Vec<PathBuf> {
-    let mut pages = vec![root().join("README.md"), root().join("CONTRIBUTING.md"), root().join("benches/README.md")];
+    let mut pages = vec![
+        root().join("README.md"),
+        root().join("CONTRIBUTING.md"),
+        root().join("benches/README.md"),
+        root().join("fuzz/README.md"),
+    ];
     if let Ok(entries) = fs::read_dir(root().join("docs")) {
         pages.extend(entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
     }

@@ -20,6 +20,19 @@ const SHORT: [&[u8; 2]; 21] = [
     b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
     b"ST", b"TM", b"UI", b"UL", b"US",
 ];
+/// VRs that picked elements may have: text, and 16-bit numbers.
+const PICKED: [&[u8; 2]; 15] =
+    [b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"LO", b"LT", b"PN", b"SH", b"ST", b"TM", b"UI", b"US"];
+/// Picked elements that are 16-bit numbers by the dictionary (PS3.6), which holds where no VR is written.
+const NUMBERS: [Tag; 7] = [
+    Tag(0x0028, 0x0002),
+    Tag(0x0028, 0x0010),
+    Tag(0x0028, 0x0011),
+    Tag(0x0028, 0x0100),
+    Tag(0x0028, 0x0101),
+    Tag(0x0028, 0x0102),
+    Tag(0x0028, 0x0103),
+];
 const PIXEL_DATA: Tag = Tag(0x7fe0, 0x0010);
 
 /// How elements are written.
@@ -121,6 +134,7 @@ pub(super) fn walk(
                     let accepted = format!("at most {MAX_VALUE} bytes");
                     return Err(ReadError::field(path, element.tag.to_string(), found, accepted));
                 }
+                walker.check_picked(&element)?;
                 walked.picked.extend_from_slice(&bytes[at..value.end]);
             }
             value.end
@@ -179,6 +193,24 @@ impl Walker<'_> {
         Ok(element.value..element.value + element.length as usize)
     }
 
+    /// Refuses a picked element whose value is not whole numbers of its VR: a parser that reads whole numbers only
+    /// would take the bytes left over for the next element, and its length for memory.
+    fn check_picked(&self, element: &Element) -> Result<(), ReadError> {
+        let is_number = element.vr.map_or(NUMBERS.contains(&element.tag), |vr| &vr == b"US");
+        let refused = |found: String, accepted: &str| {
+            Err(ReadError::field(self.path, element.tag.to_string(), found, accepted.to_owned()))
+        };
+        match element.vr {
+            Some(vr) if !PICKED.contains(&&vr) => {
+                refused(format!("VR {}", vr.escape_ascii()), "text or 16-bit numbers (US)")
+            }
+            _ if is_number && !element.length.is_multiple_of(2) => {
+                refused(format!("16-bit numbers in {} bytes", element.length), "an even number of bytes")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Elements of unknown VR and undefined length hold implicit little-endian items (PS3.5 section 6.2.2).
     fn nested_syntax(&self, element: &Element, syntax: Syntax) -> Syntax {
         if element.vr == Some(*b"UN") { Syntax { explicit_vr: false, big_endian: false } } else { syntax }
@@ -234,5 +266,33 @@ impl Walker<'_> {
         }
         let table = items.remove(0);
         Ok(PixelData::Fragments(table, items))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SamplesPerPixel as a 32-bit number of two bytes made a parser take its value for an element of gigabytes.
+    #[test]
+    fn a_picked_element_of_broken_numbers_is_refused() {
+        let picks = |vr: &[u8; 2], length: u16, explicit_vr: bool| {
+            let mut bytes = vec![0x28, 0, 0x02, 0];
+            if explicit_vr {
+                bytes.extend_from_slice(vr);
+                bytes.extend_from_slice(&length.to_le_bytes());
+            } else {
+                bytes.extend_from_slice(&u32::from(length).to_le_bytes());
+            }
+            bytes.extend(std::iter::repeat_n(1, usize::from(length)));
+            let syntax = Syntax { explicit_vr, big_endian: false };
+            walk(Path::new("x.dcm"), &bytes, 0, syntax, &[Tag(0x0028, 0x0002)]).map(|w| w.picked.len())
+        };
+        assert_eq!(picks(b"US", 2, true).unwrap(), 10);
+        assert_eq!(picks(b"US", 2, false).unwrap(), 10);
+        for (vr, length, explicit_vr) in [(b"SL", 2, true), (b"FD", 8, true), (b"US", 3, true), (b"US", 3, false)] {
+            let said = picks(vr, length, explicit_vr).unwrap_err().to_string();
+            assert!(said.contains("x.dcm") && said.contains("0028,0002"), "{said}");
+        }
     }
 }

@@ -1,0 +1,12 @@
+//! Linear and generalised linear mixed models.
+//!
+//! A [`table::Table`] of columns and a formula in lme4's language become a [`design::Design`] (responses, fixed-effect
+//! model matrices, random terms), which the fitting functions take. The model of one predictor is
+//!
+//! η = X β + Σ_t Z_t b_t + offset,  b_t ~ N(0, Σ_t ⊗ I),  Σ_t = Λ_t(θ) Λ_t(θ)ᵀ (times σ² for linear mixed models),
+//!
+//! with one block of `columns` random effects for each level of the grouping factor of term t
+//! (Bates, Mächler, Bolker & Walker 2015, "Fitting Linear Mixed-Effects Models Using lme4", J. Stat. Softw. 67(1)).
+
+pub mod design;
+pub mod table;

@@ -16,6 +16,22 @@ pub struct Design {
     pub zero: Option<Predictor>,
     /// For each observation the row of the table it came from; rows with missing values are left out.
     pub rows: Vec<u32>,
+    /// What rounding to `f64` cut off the responses and the fixed effects of the mean, where it is known; linear
+    /// regression uses it.
+    pub low: Option<LowParts>,
+}
+
+/// Low parts of double-double numbers: a value is `values + low`.
+///
+/// They start in the decimal text of a table ([`Table::low`](crate::table::Table::low)) and go through a formula's
+/// arithmetic: a column that is a variable, or made from variables by +, −, ×, ÷ and whole powers (`I(x^2)`,
+/// `poly(x, 10, raw = TRUE)`, `a:b`), is evaluated with [`qd::Quad`]; what other functions give has low parts of zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LowParts {
+    /// One for each observation.
+    pub response: Vec<f64>,
+    /// In the order of [`ModelMatrix::values`].
+    pub fixed: Vec<f64>,
 }
 
 /// The responses of the observations.

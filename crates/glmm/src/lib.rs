@@ -8,5 +8,6 @@
 //! with one block of `columns` random effects for each level of the grouping factor of term t
 //! (Bates, Mächler, Bolker & Walker 2015, "Fitting Linear Mixed-Effects Models Using lme4", J. Stat. Softw. 67(1)).
 
+pub mod decimal;
 pub mod design;
 pub mod table;

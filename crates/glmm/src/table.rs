@@ -6,6 +6,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     columns: Vec<(String, Column)>,
+    low: Vec<(String, Vec<f64>)>,
 }
 
 /// One variable of a table.
@@ -107,6 +108,26 @@ impl Table {
         Ok(())
     }
 
+    /// Adds a column of numbers that were read from decimal text, with what rounding to `f64` cut off: the value of a
+    /// row is `values + low` (see [`parse_decimal`](crate::decimal::parse_decimal)). A low part that is zero everywhere
+    /// is not kept. Linear regression needs the low parts where leading digits cancel (NIST's SmLs07: thirteen of them).
+    pub fn push_decimal(&mut self, name: impl Into<String>, values: Vec<f64>, low: Vec<f64>) -> Result<(), TableError> {
+        let name = name.into();
+        if low.len() != values.len() {
+            return Err(TableError::Length { name, found: low.len(), expected: values.len() });
+        }
+        self.push(name.clone(), Column::Numbers(values))?;
+        if low.iter().any(|&part| part != 0.0) {
+            self.low.push((name, low));
+        }
+        Ok(())
+    }
+
+    /// The low parts of a column of numbers, where it has some.
+    pub fn low(&self, name: &str) -> Option<&[f64]> {
+        self.low.iter().find_map(|(n, low)| (n == name).then_some(low.as_slice()))
+    }
+
     /// The column of a name.
     pub fn get(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find_map(|(n, column)| (n == name).then_some(column))
@@ -135,6 +156,7 @@ mod tests {
         assert!(matches!(table.push("y", Column::Numbers(vec![1.0])), Err(TableError::Length { .. })));
         let factor = Factor { levels: vec!["a".into()], codes: vec![0, 1], ordered: false };
         assert!(matches!(table.push("f", Column::Factor(factor)), Err(TableError::Code { .. })));
+        assert!(matches!(table.push_decimal("z", vec![1.0, 2.0], vec![0.0]), Err(TableError::Length { .. })));
         assert_eq!(table.rows(), 2);
         assert_eq!(table.names().collect::<Vec<_>>(), ["x"]);
     }

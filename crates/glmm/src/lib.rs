@@ -10,4 +10,5 @@
 
 pub mod decimal;
 pub mod design;
+pub mod linear;
 pub mod table;

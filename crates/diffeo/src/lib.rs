@@ -9,5 +9,6 @@
 //! Brunn, Himthani, Biros, Mehl & Mang 2021, "CLAIRE", J. Open Source Softw.).
 
 pub mod field;
+pub mod fft;
 pub mod grid;
 pub mod real;

@@ -12,3 +12,4 @@ pub mod field;
 pub mod fft;
 pub mod grid;
 pub mod real;
+pub mod spectral;

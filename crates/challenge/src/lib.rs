@@ -1,0 +1,7 @@
+//! Analysis of image-analysis challenges: from results to rankings with uncertainty.
+//!
+//! The framework is that of Roß et al. 2023, "Beyond rankings: Learning (more) from algorithm validation", Medical Image
+//! Analysis 86, and of Wiesenfarth et al. 2021, "Methods and open-source toolkit for analyzing and visualizing challenge
+//! results", Scientific Reports 11.
+
+pub mod results;

@@ -8,8 +8,12 @@
 //! (Mang, Gholami & Biros 2016, "Distributed-memory large deformation diffeomorphic 3D image registration", SC16;
 //! Brunn, Himthani, Biros, Mehl & Mang 2021, "CLAIRE", J. Open Source Softw.).
 
+pub mod distance;
 pub mod fft;
 pub mod field;
 pub mod grid;
+pub mod interpolate;
+pub mod objective;
 pub mod real;
 pub mod spectral;
+pub mod transport;

@@ -1,0 +1,306 @@
+//! The data part of the objective on one grid: value, gradient, Gauss-Newton product.
+//!
+//! The objective is discretised first and differentiated after that: m(1) is the moving image, interpolated once
+//! through the map of [`Flow`], and all derivatives are those of the discrete map. With the derivative J of m(1) by v,
+//! the slope s and the curvature C of the distance, the gradient is Jᵀs and the Gauss-Newton product JᵀCJ δv. Neither
+//! takes a Fourier transform. Both are densities: the change of the value is Σ g(x)·δv(x) times the volume of a cell.
+
+use crate::distance::{Curvature, Distance, Pair};
+use crate::field::VectorField;
+use crate::grid::Grid;
+use crate::interpolate::Quad;
+use crate::interpolate::image::Image;
+use crate::interpolate::kernel::Kernel;
+use crate::interpolate::padded::Padded;
+use crate::real::Real;
+use crate::transport::{Flow, MapKernel, Vectors};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One channel of the images.
+#[derive(Clone, Debug)]
+pub struct Component<R> {
+    /// The fixed image, x-fastest.
+    pub fixed: Vec<R>,
+    /// The moving image, x-fastest, on the same grid.
+    pub moving: Vec<R>,
+    /// Factor of this channel's distance, positive.
+    pub weight: f64,
+}
+
+/// Choices of the discretisation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Discretisation {
+    /// The number of time steps is 2 to this power.
+    pub squarings: u32,
+    /// Interpolation of the moving image.
+    pub image: Kernel,
+    /// Interpolation of displacements in the objective and its gradient.
+    pub map: MapKernel,
+    /// Interpolation of displacements in Gauss-Newton products. Where it is not that of the map, products are those of
+    /// a nearby positive semi-definite operator.
+    pub product: MapKernel,
+}
+
+impl Default for Discretisation {
+    /// Four steps, the image by B-splines, displacements linearly.
+    fn default() -> Self {
+        Self { squarings: 2, image: Kernel::CubicSpline, map: MapKernel::Linear, product: MapKernel::Linear }
+    }
+}
+
+/// Images that cannot be registered.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ProblemError {
+    /// No channel.
+    #[error("there are no images; at least one channel is needed")]
+    NoComponent,
+    /// The grid is too small or too large.
+    #[error("the grid has {0:?} samples; each axis needs at least 4, and all together at most 2³⁰")]
+    Shape([usize; 3]),
+    /// An array does not have the grid's length.
+    #[error("the {image} of channel {channel} has {found} samples, the grid {expected}")]
+    Length {
+        /// Which array.
+        image: &'static str,
+        /// Which channel, counted from 0.
+        channel: usize,
+        /// Number of samples found.
+        found: usize,
+        /// Number of samples of the grid.
+        expected: usize,
+    },
+    /// A sample is NaN or infinite.
+    #[error("sample {index} of the {image} of channel {channel} is {value}; samples must be finite")]
+    NotFinite {
+        /// Which array.
+        image: &'static str,
+        /// Which channel, counted from 0.
+        channel: usize,
+        /// Where, counted x-fastest.
+        index: usize,
+        /// What was found.
+        value: f64,
+    },
+    /// A channel's weight is not a positive number.
+    #[error("the weight of channel {channel} is {weight}; it must be positive and finite")]
+    Weight {
+        /// Which channel, counted from 0.
+        channel: usize,
+        /// What was found.
+        weight: f64,
+    },
+    /// A mask has another length, a weight that is negative or not finite, or no positive one.
+    #[error("the mask must have {expected} weights, none negative or infinite, not all zero; {found}")]
+    Mask {
+        /// Number of samples of the grid.
+        expected: usize,
+        /// What is wrong.
+        found: String,
+    },
+}
+
+/// Images on one grid, and how they are compared.
+#[derive(Debug)]
+pub struct Problem<R> {
+    grid: Grid,
+    fixed: Vec<Vec<R>>,
+    moving: Vec<Image<R>>,
+    weights: Vec<R>,
+    mask: Option<Vec<R>>,
+    distance: Distance,
+    discretisation: Discretisation,
+    interpolations: AtomicU64,
+}
+
+/// The objective at one velocity.
+#[derive(Clone, Debug)]
+pub struct Evaluation<R> {
+    /// The data part of the objective.
+    pub value: f64,
+    /// The warped moving image of every channel.
+    pub warped: Vec<Vec<R>>,
+    slopes: Vec<Vec<R>>,
+    curvatures: Vec<Curvature<R>>,
+    /// Derivatives of each channel's moving image, per voxel, at the displaced points.
+    image_gradients: Vec<Vec<Quad<R>>>,
+    flow: Flow<R>,
+}
+
+/// The objective at one velocity with its gradient.
+#[derive(Clone, Debug)]
+pub struct Linearisation<R> {
+    /// What it was made of.
+    pub evaluation: Evaluation<R>,
+    /// Gradient of the data part.
+    pub gradient: VectorField<R>,
+}
+
+impl<R: Real> Problem<R> {
+    /// A problem on `grid`, with an optional weight for every sample of the fixed images.
+    ///
+    /// # Errors
+    /// If the images do not fit the grid or hold numbers that are not finite.
+    pub fn new(
+        grid: Grid,
+        components: Vec<Component<R>>,
+        mask: Option<Vec<R>>,
+        distance: Distance,
+        discretisation: Discretisation,
+    ) -> Result<Self, ProblemError> {
+        check(&grid, &components, mask.as_deref())?;
+        let moving = components.iter().map(|c| Image::new(grid.shape, &c.moving, discretisation.image)).collect();
+        let weights = components.iter().map(|c| R::of(c.weight)).collect();
+        let fixed = components.into_iter().map(|c| c.fixed).collect();
+        let interpolations = AtomicU64::new(0);
+        Ok(Self { grid, fixed, moving, weights, mask, distance, discretisation, interpolations })
+    }
+
+    /// The grid of velocities and images.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The fixed image of a channel.
+    pub fn fixed(&self, channel: usize) -> &[R] {
+        &self.fixed[channel]
+    }
+
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.fixed.len()
+    }
+
+    /// Number of interpolations and scatters of a scalar field on the whole grid so far.
+    pub fn interpolations(&self) -> u64 {
+        self.interpolations.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, interpolations: usize) {
+        self.interpolations.fetch_add(interpolations as u64, Ordering::Relaxed);
+    }
+
+    fn pair<'a>(&'a self, warped: &'a [R], channel: usize) -> Pair<'a, R> {
+        Pair { grid: &self.grid, warped, fixed: &self.fixed[channel], mask: self.mask.as_deref() }
+    }
+
+    /// The data part of the objective at a velocity.
+    pub fn evaluate(&self, velocity: &VectorField<R>) -> Evaluation<R> {
+        let Discretisation { squarings, map, .. } = self.discretisation;
+        let (flow, displacement) = Flow::new(&self.grid, velocity, squarings, map);
+        self.count(3 * flow.interpolations() + self.channels());
+        let mut evaluation = Evaluation {
+            value: 0.0,
+            warped: Vec::new(),
+            slopes: Vec::new(),
+            curvatures: Vec::new(),
+            image_gradients: Vec::new(),
+            flow,
+        };
+        for (channel, moving) in self.moving.iter().enumerate() {
+            let (warped, gradients) = moving.values_and_gradients(&displacement);
+            let comparison = self.distance.compare(self.pair(&warped, channel));
+            evaluation.value += self.weights[channel].wide() * comparison.value;
+            evaluation.warped.push(warped);
+            evaluation.slopes.push(comparison.slope);
+            evaluation.curvatures.push(comparison.curvature);
+            evaluation.image_gradients.push(gradients);
+        }
+        evaluation
+    }
+
+    /// Adds the gradient to an evaluation.
+    pub fn linearise(&self, evaluation: Evaluation<R>) -> Linearisation<R> {
+        let weight = self.pull(&evaluation, &evaluation.slopes);
+        self.count(3 * evaluation.flow.interpolations());
+        let gradient = evaluation.flow.transpose(weight, self.discretisation.map);
+        Linearisation { evaluation, gradient }
+    }
+
+    /// The Gauss-Newton Hessian of the data part times a direction.
+    pub fn gauss_newton_product(&self, at: &Linearisation<R>, direction: &VectorField<R>) -> VectorField<R> {
+        let evaluation = &at.evaluation;
+        self.count(6 * evaluation.flow.interpolations());
+        let change = evaluation.flow.tangent(direction, self.discretisation.product);
+        let curved: Vec<Vec<R>> = (0..self.channels())
+            .map(|channel| {
+                let mut along = self.push(&evaluation.image_gradients[channel], &change);
+                evaluation.curvatures[channel].apply(self.pair(&evaluation.warped[channel], channel), &mut along);
+                along
+            })
+            .collect();
+        let weight = self.pull(evaluation, &curved);
+        evaluation.flow.transpose(weight, self.discretisation.product)
+    }
+
+    /// ∇m·δd at every sample.
+    fn push(&self, gradients: &[Quad<R>], change: &Vectors<R>) -> Vec<R> {
+        let [nx, ny, _] = self.grid.shape;
+        let mut along = vec![R::zero(); self.grid.len()];
+        along.par_chunks_mut(nx * ny).zip(gradients.par_chunks(nx * ny)).enumerate().for_each(|(z, (out, g))| {
+            for y in 0..ny {
+                let gradients = &g[y * nx..][..nx];
+                for ((out, g), d) in out[y * nx..][..nx].iter_mut().zip(gradients).zip(change.row(y, z)) {
+                    *out = g[0] * d[0] + g[1] * d[1] + g[2] * d[2];
+                }
+            }
+        });
+        along
+    }
+
+    /// Σ over channels of weight · s ∇m at every sample.
+    fn pull(&self, evaluation: &Evaluation<R>, s: &[Vec<R>]) -> Vectors<R> {
+        let [nx, ny, _] = self.grid.shape;
+        let mut sum = Padded::new(self.grid.shape);
+        sum.write_rows(|y, z, row: &mut [Quad<R>]| {
+            let start = (z * ny + y) * nx;
+            row.fill([R::zero(); 4]);
+            for (channel, gradients) in evaluation.image_gradients.iter().enumerate() {
+                let (gradients, s) = (&gradients[start..][..nx], &s[channel][start..][..nx]);
+                for ((out, g), &s) in row.iter_mut().zip(gradients).zip(s) {
+                    let amount = self.weights[channel] * s;
+                    for c in 0..4 {
+                        out[c] += amount * g[c];
+                    }
+                }
+            }
+        });
+        sum
+    }
+}
+
+fn check<R: Real>(grid: &Grid, components: &[Component<R>], mask: Option<&[R]>) -> Result<(), ProblemError> {
+    if components.is_empty() {
+        return Err(ProblemError::NoComponent);
+    }
+    let all = grid.shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n));
+    if grid.shape.iter().any(|&n| n < 4) || all.is_none_or(|all| all > 1 << 30) {
+        return Err(ProblemError::Shape(grid.shape));
+    }
+    let expected = grid.len();
+    for (channel, component) in components.iter().enumerate() {
+        for (image, samples) in [("fixed image", &component.fixed), ("moving image", &component.moving)] {
+            if samples.len() != expected {
+                return Err(ProblemError::Length { image, channel, found: samples.len(), expected });
+            }
+            if let Some(index) = samples.iter().position(|s| !s.wide().is_finite()) {
+                return Err(ProblemError::NotFinite { image, channel, index, value: samples[index].wide() });
+            }
+        }
+        if !(component.weight > 0.0 && component.weight.is_finite()) {
+            return Err(ProblemError::Weight { channel, weight: component.weight });
+        }
+    }
+    let Some(mask) = mask else { return Ok(()) };
+    let wrong = |found: String| Err(ProblemError::Mask { expected, found });
+    if mask.len() != expected {
+        return wrong(format!("it has {}", mask.len()));
+    }
+    if let Some(index) = mask.iter().position(|w| !(w.wide() >= 0.0 && w.wide().is_finite())) {
+        return wrong(format!("weight {index} is {}", mask[index]));
+    }
+    if mask.iter().all(|w| w.wide() == 0.0) {
+        return wrong("all of them are zero".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Transport by a stationary velocity: maps, their tangents and transposes.
+
+pub mod flow;
+pub(crate) mod scatter;
+pub mod squaring;
+
+pub use flow::Flow;
+pub use squaring::{MapKernel, Vectors};

@@ -1,0 +1,204 @@
+//! Laws of the objective's data part: Taylor remainders, symmetry, positivity, sameness between threads.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use regiscope_diffeo::distance::Distance;
+use regiscope_diffeo::field::{VectorField, inner};
+use regiscope_diffeo::grid::Grid;
+use regiscope_diffeo::interpolate::Kernel;
+use regiscope_diffeo::objective::{Component, Discretisation, Problem, ProblemError};
+use regiscope_diffeo::real::Real;
+use regiscope_diffeo::transport::MapKernel;
+use std::f64::consts::TAU;
+
+const SHAPE: [usize; 3] = [24, 20, 18];
+
+fn grid() -> Grid {
+    Grid::new(SHAPE, [1.0, 1.2, 0.9])
+}
+
+/// A smooth periodic field: a few random waves of low frequency.
+fn smooth<R: Real>(seed: u64, size: f64, waves: usize) -> Vec<R> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let waves: Vec<([f64; 3], f64, f64)> = (0..waves)
+        .map(|_| {
+            let k = [0; 3].map(|_: i32| f64::from(random.random_range(-2..=2)));
+            (k, random.random_range(0.0..TAU), random.random_range(0.5..1.0))
+        })
+        .collect();
+    let mut field = Vec::new();
+    for z in 0..SHAPE[2] {
+        for y in 0..SHAPE[1] {
+            for x in 0..SHAPE[0] {
+                let at = [x, y, z];
+                let value: f64 = waves
+                    .iter()
+                    .map(|(k, phase, a)| {
+                        let angle: f64 = (0..3).map(|d| k[d] * TAU * at[d] as f64 / SHAPE[d] as f64).sum();
+                        a * (angle + phase).sin()
+                    })
+                    .sum();
+                field.push(R::of(size * value));
+            }
+        }
+    }
+    field
+}
+
+fn velocity<R: Real>(seed: u64, size: f64) -> VectorField<R> {
+    [0, 1, 2].map(|c| smooth(seed + c, size, 5))
+}
+
+fn problem<R: Real>(distance: Distance, discretisation: Discretisation, mask: bool) -> Problem<R> {
+    let channel =
+        |seed: u64, weight: f64| Component { fixed: smooth(seed, 0.3, 8), moving: smooth(seed + 1, 0.3, 8), weight };
+    let mask = mask.then(|| smooth::<R>(50, 1.0, 6).iter().map(|w| R::of(w.wide().clamp(0.0, 1.0))).collect());
+    Problem::new(grid(), vec![channel(10, 1.0), channel(20, 0.5)], mask, distance, discretisation).expect("valid")
+}
+
+fn discretisations() -> Vec<Discretisation> {
+    let mut all = Vec::new();
+    for (image, map) in [
+        (Kernel::CubicSpline, MapKernel::CubicLagrange),
+        (Kernel::CubicLagrange, MapKernel::CubicLagrange),
+        (Kernel::CubicSpline, MapKernel::Linear),
+        (Kernel::Linear, MapKernel::Linear),
+    ] {
+        all.push(Discretisation { squarings: 2, image, map, product: map });
+    }
+    all.push(Discretisation { squarings: 0, ..all[0] });
+    all
+}
+
+fn distances() -> Vec<Distance> {
+    vec![Distance::SumOfSquares]
+}
+
+fn add(a: &VectorField<f64>, factor: f64, b: &VectorField<f64>) -> VectorField<f64> {
+    std::array::from_fn(|c| a[c].iter().zip(&b[c]).map(|(a, b)| a + factor * b).collect())
+}
+
+/// Remainders of the objective after its first derivative shrink with the square of the step. Images interpolated
+/// linearly are left out: all their curvature sits in kinks, of which short steps meet few.
+#[test]
+fn the_gradient_is_that_of_the_discrete_objective() {
+    let cell = (0..3).map(|a| grid().step(a)).product::<f64>();
+    for distance in distances() {
+        for (i, discretisation) in discretisations().into_iter().enumerate() {
+            if discretisation.image == Kernel::Linear {
+                continue;
+            }
+            let problem = problem::<f64>(distance, discretisation, i == 1);
+            let (v, direction) = (velocity(1, 0.15), velocity(5, 0.15));
+            let at = problem.linearise(problem.evaluate(&v));
+            let slope = inner(&at.gradient, &direction) * cell;
+            let remainder = |e: f64| problem.evaluate(&add(&v, e, &direction)).value - at.evaluation.value - e * slope;
+            let (coarse, fine) = (remainder(8e-3), remainder(1e-3));
+            let order = (coarse / fine).abs().log2() / 3.0;
+            assert!((order - 2.0).abs() < 0.15, "{distance:?} {discretisation:?}: order {order}, {coarse} {fine}");
+        }
+    }
+}
+
+/// With the images alike the residual vanishes and the Gauss-Newton Hessian is the Hessian: the remainder after the
+/// second derivative shrinks with the cube of the step or faster.
+#[test]
+fn the_gauss_newton_product_is_the_hessian_where_the_residual_vanishes() {
+    let discretisation = discretisations()[0];
+    let cell = (0..3).map(|a| grid().step(a)).product::<f64>();
+    let (v, direction) = (velocity::<f64>(1, 0.15), velocity(5, 0.15));
+    for distance in distances() {
+        let channel = |fixed: Vec<f64>| Component { fixed, moving: smooth(11, 0.3, 8), weight: 1.0 };
+        let make = |fixed| Problem::new(grid(), vec![channel(fixed)], None, distance, discretisation).expect("valid");
+        let warped = make(smooth(10, 0.3, 8)).evaluate(&v).warped.remove(0);
+        let problem = make(warped);
+        let at = problem.linearise(problem.evaluate(&v));
+        let curvature = inner(&problem.gauss_newton_product(&at, &direction), &direction) * cell;
+        let remainder =
+            |e: f64| problem.evaluate(&add(&v, e, &direction)).value - at.evaluation.value - 0.5 * e * e * curvature;
+        let (coarse, fine) = (remainder(0.2), remainder(0.025));
+        assert!(curvature > 0.0 && fine.abs() < 1e-2 * 3e-4 * curvature, "{distance:?}: {fine} {curvature}");
+        let order = (coarse / fine).abs().log2() / 3.0;
+        assert!(order > 2.8, "{distance:?}: order {order}");
+    }
+}
+
+#[test]
+fn the_gauss_newton_product_is_symmetric_and_positive() {
+    for distance in distances() {
+        for (i, discretisation) in discretisations().into_iter().enumerate() {
+            let problem = problem::<f64>(distance, discretisation, i == 2);
+            let at = problem.linearise(problem.evaluate(&velocity(1, 0.2)));
+            let (a, b) = (velocity(30, 1.0), velocity(40, 1.0));
+            let (ha, hb) = (problem.gauss_newton_product(&at, &a), problem.gauss_newton_product(&at, &b));
+            let (left, right) = (inner(&ha, &b), inner(&a, &hb));
+            let scale = (inner(&ha, &a) * inner(&hb, &b)).sqrt();
+            assert!((left - right).abs() < 1e-12 * scale, "{distance:?} {discretisation:?}: {left} {right}");
+            assert!(inner(&ha, &a) > 0.0 && inner(&hb, &b) > 0.0);
+        }
+    }
+}
+
+#[test]
+fn results_are_the_same_to_the_bit_for_a_thread_count_and_close_between_counts() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+        pool.install(|| {
+            let problem = problem::<f32>(Distance::SumOfSquares, discretisations()[0], true);
+            let at = problem.linearise(problem.evaluate(&velocity(1, 0.2)));
+            let product = problem.gauss_newton_product(&at, &velocity(30, 1.0));
+            (at.evaluation.value, at.gradient, product)
+        })
+    };
+    let (first, again, more) = (run(2), run(2), run(3));
+    assert_eq!(first, again);
+    assert!((first.0 - more.0).abs() <= 1e-6 * first.0.abs());
+    for (a, b) in [(&first.1, &more.1), (&first.2, &more.2)] {
+        let difference: VectorField<f32> =
+            std::array::from_fn(|c| a[c].iter().zip(&b[c]).map(|(a, b)| a - b).collect());
+        assert!(inner(&difference, &difference).sqrt() < 1e-5 * inner(a, a).sqrt());
+    }
+}
+
+#[test]
+fn products_in_single_precision_agree_with_double() {
+    let discretisation = Discretisation::default();
+    let single = problem::<f32>(Distance::SumOfSquares, discretisation, false);
+    let double = problem::<f64>(Distance::SumOfSquares, discretisation, false);
+    let at = single.linearise(single.evaluate(&velocity(1, 0.2)));
+    let exact = double.linearise(double.evaluate(&velocity(1, 0.2)));
+    let wide = |field: &VectorField<f32>| field.each_ref().map(|c| c.iter().map(|&x| f64::from(x)).collect());
+    let close = |a: &VectorField<f32>, b: &VectorField<f64>| {
+        let difference = add(&wide(a), -1.0, b);
+        (inner(&difference, &difference) / inner(b, b)).sqrt()
+    };
+    assert!(close(&at.gradient, &exact.gradient) < 1e-4);
+    let product = single.gauss_newton_product(&at, &velocity(30, 1.0));
+    assert!(close(&product, &double.gauss_newton_product(&exact, &velocity(30, 1.0))) < 1e-4);
+}
+
+#[test]
+fn images_that_cannot_be_registered_are_refused() {
+    let distance = Distance::SumOfSquares;
+    let new = |components, mask| {
+        Problem::<f32>::new(grid(), components, mask, distance, Discretisation::default()).map(|_| ()).unwrap_err()
+    };
+    let good = || Component { fixed: smooth(1, 1.0, 3), moving: smooth(2, 1.0, 3), weight: 1.0 };
+    assert_eq!(new(vec![], None), ProblemError::NoComponent);
+    let short = new(vec![Component { moving: vec![0.0; 5], ..good() }], None);
+    let expected = ProblemError::Length { image: "moving image", channel: 0, found: 5, expected: 24 * 20 * 18 };
+    assert_eq!(short, expected);
+    let mut broken = good();
+    broken.fixed[7] = f32::NAN;
+    let message = new(vec![good(), broken], None).to_string();
+    assert_eq!(message, "sample 7 of the fixed image of channel 1 is NaN; samples must be finite");
+    assert!(matches!(new(vec![Component { weight: 0.0, ..good() }], None), ProblemError::Weight { .. }));
+    for mask in [vec![0.0; 8640], vec![1.0; 3], vec![-1.0; 8640]] {
+        assert!(matches!(new(vec![good()], Some(mask)), ProblemError::Mask { .. }));
+    }
+    let flat = Grid::new([64, 64, 1], [1.0; 3]);
+    let image = vec![0.0f32; 64 * 64];
+    let component = Component { fixed: image.clone(), moving: image, weight: 1.0 };
+    let refused = Problem::new(flat, vec![component], None, distance, Discretisation::default());
+    assert_eq!(refused.map(|_| ()), Err(ProblemError::Shape([64, 64, 1])));
+}

@@ -10,5 +10,6 @@
 
 pub mod decimal;
 pub mod design;
+pub mod infer;
 pub mod linear;
 pub mod table;

@@ -34,7 +34,8 @@ pub fn independent_columns(rows: usize, values: &[f64], low: Option<&[f64]>) -> 
         let column = &mut before[k * rows..];
         let (whole, rest) = (sum_of_squares(column).0, sum_of_squares(&column[rank.min(rows)..]).0);
         let tolerance = if exact[k] && !inexact_before { EXACT_TOLERANCE } else { TOLERANCE };
-        if rank == rows || !(rest > tolerance * tolerance * whole) {
+        let spanned = rest <= tolerance * tolerance * whole || whole.is_nan();
+        if rank == rows || spanned {
             continue;
         }
         inexact_before |= !exact[k];

@@ -2,11 +2,11 @@
 
 use qd::Quad;
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, FisherSnedecor, StudentsT};
 use thiserror::Error;
 
 use super::qr::{QuadMatrix, decompose, sum_of_squares};
 use crate::design::{Design, Response};
+use crate::infer::distributions::{two_sided_t, upper_f};
 
 /// A linear regression. Vectors of coefficients are in the order of `coef_names`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -245,22 +245,6 @@ fn anova_row(term: &str, df: f64, sum: Quad, residual: Quad, df_residual: f64) -
         f,
         p: upper_f(f, df, df_residual),
     }
-}
-
-/// Two-sided probability of a value of Student's t.
-fn two_sided_t(t: f64, df: f64) -> f64 {
-    if t.is_infinite() {
-        return 0.0;
-    }
-    StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |d| 2.0 * d.sf(t.abs()))
-}
-
-/// Probability of a larger F.
-fn upper_f(f: f64, df1: f64, df2: f64) -> f64 {
-    if f.is_infinite() {
-        return 0.0;
-    }
-    FisherSnedecor::new(df1, df2).map_or(f64::NAN, |d| d.sf(f))
 }
 
 /// Diagonal of √W X (XᵀWX)⁻¹ Xᵀ √W.

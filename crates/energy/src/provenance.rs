@@ -13,3 +13,15 @@ pub enum Provenance {
     /// No number at all.
     Unmeasured,
 }
+
+impl Provenance {
+    /// The word for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Derived => "derived",
+            Self::Modelled => "modelled",
+            Self::Unmeasured => "unmeasured",
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The pattern of the sparse Cholesky factor of H = Λᵀ Zᵀ W Z Λ + I: which level is eliminated when, and what fills in.
+//!
+//! A node is one level of one term (k scalar unknowns). Nodes are ordered by approximate minimum degree (Amestoy, Davis
+//! & Duff 1996); as soon as what is left is nearly dense it becomes one dense trailing block, so that for the usual
+//! design (one factor with many levels, a few crossed effects) the method is block elimination with a dense Schur
+//! complement, and for others a sparse Cholesky factorisation with one supernode for each level.
+
+use crate::cross::CrossPattern;
+use crate::random::Layout;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::sparse::SymbolicSparseColMatRef;
+use faer::sparse::linalg::amd;
+
+/// The trailing part is kept dense as soon as this share of it is filled: a dense update costs a few times less for each
+/// element than a sparse one.
+const DENSE_SHARE: f64 = 0.5;
+
+/// The pattern of the factor.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// First unknown, in order of elimination, of each level of each term (indexed as term's first node + level).
+    pub scalar_of_node: Vec<u32>,
+    /// First node of each term, and their number at the end.
+    pub first_node: Vec<usize>,
+    /// The nodes that are eliminated sparsely, in order.
+    pub columns: Vec<Column>,
+    /// Rows (unknowns in order of elimination) of all columns, one after the other.
+    pub rows: Vec<u32>,
+    /// First unknown of the dense trailing block.
+    pub tail: usize,
+    /// Number of unknowns of the dense trailing block.
+    pub tail_size: usize,
+    /// Place of the trailing block in the factor's values.
+    pub tail_values: usize,
+    /// Number of values of the factor.
+    pub len: usize,
+    /// For each diagonal block (term by term, level by level) its place.
+    pub diagonal_targets: Vec<Target>,
+    /// For each block of each pair of terms its place.
+    pub pair_targets: Vec<Vec<Target>>,
+}
+
+/// A node that is eliminated sparsely.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// First unknown.
+    pub first: u32,
+    /// Number of unknowns.
+    pub size: u32,
+    /// First of its rows in [`Pattern::rows`].
+    pub rows: usize,
+    /// Number of its rows below the diagonal block.
+    pub row_count: u32,
+    /// Place of the diagonal block (column after column); the panel below it follows, row after row.
+    pub values: usize,
+}
+
+impl Column {
+    /// Place of the panel.
+    pub fn panel(&self) -> usize {
+        self.values + (self.size * self.size) as usize
+    }
+}
+
+/// Where a block of ZᵀWZ goes: place, whether the block is turned (its rows are the column node), whether it lies in the
+/// trailing block; packed, as there are many of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Target(usize);
+
+impl Target {
+    fn new(place: usize, turned: bool, dense: bool) -> Self {
+        Target(place << 2 | usize::from(turned) << 1 | usize::from(dense))
+    }
+
+    /// Place of the block's first element.
+    pub fn place(self) -> usize {
+        self.0 >> 2
+    }
+
+    /// Whether rows and columns change places.
+    pub fn turned(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// Whether it lies in the dense trailing block (column after column there, row after row in a panel).
+    pub fn dense(self) -> bool {
+        self.0 & 1 != 0
+    }
+}
+
+impl Pattern {
+    /// The pattern for a layout and its cross-products.
+    pub fn new(layout: &Layout, cross: &CrossPattern) -> Self {
+        let mut first_node = vec![0];
+        let mut sizes = Vec::new();
+        for term in &layout.terms {
+            sizes.extend(std::iter::repeat_n(term.columns.len() as u32, term.levels.len()));
+            first_node.push(sizes.len());
+        }
+        let nodes = sizes.len();
+        let graph = Graph::new(nodes, &first_node, cross);
+        let order = graph.minimum_degree();
+        let structures = graph.eliminate(&order);
+        let sparse = first_dense(&structures);
+        place_columns(layout, cross, first_node, &sizes, &order, structures, sparse)
+    }
+
+    /// Number of unknowns.
+    pub fn unknowns(&self) -> usize {
+        self.tail + self.tail_size
+    }
+
+    /// The rows of a column.
+    pub fn rows_of(&self, column: &Column) -> &[u32] {
+        &self.rows[column.rows..][..column.row_count as usize]
+    }
+}
+
+/// Which nodes meet, as adjacency lists in both directions.
+struct Graph {
+    first: Vec<usize>,
+    neighbours: Vec<usize>,
+}
+
+impl Graph {
+    fn new(nodes: usize, first_node: &[usize], cross: &CrossPattern) -> Self {
+        let edges = || {
+            cross.pairs.iter().flat_map(|pair| {
+                let (t, s) = (first_node[pair.t], first_node[pair.s]);
+                pair.levels.iter().map(move |&(l, m)| (t + l as usize, s + m as usize))
+            })
+        };
+        let mut first = vec![0usize; nodes + 1];
+        for (a, b) in edges() {
+            first[a + 1] += 1;
+            first[b + 1] += 1;
+        }
+        for i in 0..nodes {
+            first[i + 1] += first[i];
+        }
+        let mut next = first.clone();
+        let mut neighbours = vec![0usize; *first.last().expect("starts with 0")];
+        for (a, b) in edges() {
+            neighbours[next[a]] = b;
+            next[a] += 1;
+            neighbours[next[b]] = a;
+            next[b] += 1;
+        }
+        for i in 0..nodes {
+            neighbours[first[i]..first[i + 1]].sort_unstable();
+        }
+        Graph { first, neighbours }
+    }
+
+    fn neighbours(&self, node: usize) -> &[usize] {
+        &self.neighbours[self.first[node]..self.first[node + 1]]
+    }
+
+    /// Nodes in order of elimination.
+    fn minimum_degree(&self) -> Vec<usize> {
+        let nodes = self.first.len() - 1;
+        let matrix = SymbolicSparseColMatRef::new_checked(nodes, nodes, &self.first, None, &self.neighbours);
+        let (mut order, mut inverse) = (vec![0usize; nodes], vec![0usize; nodes]);
+        let mut memory = MemBuffer::new(amd::order_scratch::<usize>(nodes, self.neighbours.len()));
+        amd::order(&mut order, &mut inverse, matrix, amd::Control::default(), MemStack::new(&mut memory))
+            .expect("the numbers of nodes and edges fit the index type");
+        order
+    }
+
+    /// For each place in the order the later places that its column of the factor touches, sorted.
+    fn eliminate(&self, order: &[usize]) -> Vec<Vec<u32>> {
+        let nodes = order.len();
+        let mut place = vec![0u32; nodes];
+        for (p, &node) in order.iter().enumerate() {
+            place[node] = p as u32;
+        }
+        let mut structures: Vec<Vec<u32>> = vec![Vec::new(); nodes];
+        let mut children: Vec<Vec<u32>> = vec![Vec::new(); nodes];
+        let mut mark = vec![u32::MAX; nodes];
+        for p in 0..nodes {
+            let mut structure = Vec::new();
+            let mut add = |other: u32| {
+                if other as usize > p && mark[other as usize] != p as u32 {
+                    mark[other as usize] = p as u32;
+                    structure.push(other);
+                }
+            };
+            self.neighbours(order[p]).iter().for_each(|&node| add(place[node]));
+            for &child in &children[p] {
+                structures[child as usize].iter().for_each(|&other| add(other));
+            }
+            structure.sort_unstable();
+            if let Some(&parent) = structure.first() {
+                children[parent as usize].push(p as u32);
+            }
+            structures[p] = structure;
+        }
+        structures
+    }
+}
+
+/// The first place from which on the rest of the factor is dense enough.
+fn first_dense(structures: &[Vec<u32>]) -> usize {
+    let nodes = structures.len();
+    let (mut filled, mut best) = (0usize, nodes);
+    for p in (0..nodes).rev() {
+        let rest = nodes - p;
+        filled += structures[p].len() + 1;
+        let all = rest * (rest + 1) / 2;
+        if structures[p].len() + 1 >= (DENSE_SHARE * rest as f64) as usize
+            && filled as f64 >= DENSE_SHARE * all as f64
+            && best == p + 1
+        {
+            best = p;
+        }
+    }
+    best
+}
+
+fn place_columns(
+    layout: &Layout,
+    cross: &CrossPattern,
+    first_node: Vec<usize>,
+    sizes: &[u32],
+    order: &[usize],
+    structures: Vec<Vec<u32>>,
+    sparse: usize,
+) -> Pattern {
+    let nodes = order.len();
+    let mut first = vec![0u32; nodes + 1];
+    for p in 0..nodes {
+        first[p + 1] = first[p] + sizes[order[p]];
+    }
+    let (mut columns, mut rows, mut len) = (Vec::with_capacity(sparse), Vec::new(), 0usize);
+    for p in 0..sparse {
+        let size = sizes[order[p]];
+        let from = rows.len();
+        for &other in &structures[p] {
+            rows.extend(first[other as usize]..first[other as usize + 1]);
+        }
+        let row_count = (rows.len() - from) as u32;
+        columns.push(Column { first: first[p], size, rows: from, row_count, values: len });
+        len += (size * (size + row_count)) as usize;
+    }
+    let tail = first[sparse] as usize;
+    let tail_size = first[nodes] as usize - tail;
+    let tail_values = len;
+    len += tail_size * tail_size;
+
+    let mut place_of_node = vec![0usize; nodes];
+    let mut scalar_of_node = vec![0u32; nodes];
+    for (p, &node) in order.iter().enumerate() {
+        place_of_node[node] = p;
+        scalar_of_node[node] = first[p];
+    }
+    let diagonal_target = |node: usize| {
+        let p = place_of_node[node];
+        if p < sparse {
+            Target::new(columns[p].values, false, false)
+        } else {
+            Target::new(tail_values + (first[p] as usize - tail) * (tail_size + 1), false, true)
+        }
+    };
+    let diagonal_targets = (0..nodes).map(diagonal_target).collect();
+    let pair_target = |a: usize, b: usize| {
+        // The block's rows belong to node a, its columns to node b; the earlier of the two is the factor's column.
+        let (pa, pb) = (place_of_node[a], place_of_node[b]);
+        let (column, row, turned) = if pa < pb { (pa, pb, true) } else { (pb, pa, false) };
+        if column >= sparse {
+            let (r, c) = (first[row] as usize - tail, first[column] as usize - tail);
+            return Target::new(tail_values + c * tail_size + r, turned, true);
+        }
+        let c: &Column = &columns[column];
+        let index = rows[c.rows..][..c.row_count as usize]
+            .binary_search(&first[row])
+            .expect("nodes that meet are in each other's structure");
+        Target::new(c.panel() + index * c.size as usize, turned, false)
+    };
+    let pair_targets = cross
+        .pairs
+        .iter()
+        .map(|pair| {
+            let (t, s) = (first_node[pair.t], first_node[pair.s]);
+            pair.levels.iter().map(|&(l, m)| pair_target(t + l as usize, s + m as usize)).collect()
+        })
+        .collect();
+    debug_assert_eq!(tail + tail_size, layout.effects());
+    Pattern {
+        scalar_of_node,
+        first_node,
+        columns,
+        rows,
+        tail,
+        tail_size,
+        tail_values,
+        len,
+        diagonal_targets,
+        pair_targets,
+    }
+}

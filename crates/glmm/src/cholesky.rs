@@ -100,8 +100,7 @@ impl Factor {
             return small_cholesky(tail, m);
         }
         let matrix = MatMut::from_column_major_slice_mut(tail, m, m);
-        let mut memory =
-            MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(m, Par::Seq, Default::default()));
+        let mut memory = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(m, Par::Seq, Default::default()));
         let stack = MemStack::new(&mut memory);
         llt::factor::cholesky_in_place(matrix, Default::default(), Par::Seq, stack, Default::default()).is_ok()
     }
@@ -295,8 +294,8 @@ fn update_columns(
         }
         let target_rows = pattern.rows_of(target);
         let mut at = 0;
-        for i in j + size..rows.len() {
-            while target_rows[at] != rows[i] {
+        for (i, &row) in rows.iter().enumerate().skip(j + size) {
+            while target_rows[at] != row {
                 at += 1;
             }
             for c in 0..size {

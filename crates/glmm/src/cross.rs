@@ -219,3 +219,111 @@ fn meetings(a: &[u32], b: &[u32], a_levels: usize, b_levels: usize, rows: usize)
     }
     (levels, block_of_row)
 }
+
+impl CrossPattern {
+    /// The product of ZᵀWZ (its `blocks`) with a vector.
+    pub fn times(&self, layout: &Layout, blocks: &[f64], x: &[f64]) -> Vec<f64> {
+        let mut y = vec![0.0; x.len()];
+        for (t, term) in layout.terms.iter().enumerate() {
+            let k = term.columns.len();
+            for (l, block) in blocks[self.diagonal[t]..].chunks_exact(k * k).take(term.levels.len()).enumerate() {
+                let e = layout.first[t] + l * k;
+                for c in 0..k {
+                    for r in 0..k {
+                        y[e + r] += block[c * k + r] * x[e + c];
+                    }
+                }
+            }
+        }
+        for pair in &self.pairs {
+            let (ka, kb) = (layout.terms[pair.t].columns.len(), layout.terms[pair.s].columns.len());
+            for (block, &(l, m)) in blocks[pair.start..].chunks_exact(ka * kb).zip(&pair.levels) {
+                let (a, b) = (layout.first[pair.t] + l as usize * ka, layout.first[pair.s] + m as usize * kb);
+                for c in 0..kb {
+                    for r in 0..ka {
+                        y[a + r] += block[c * ka + r] * x[b + c];
+                        y[b + c] += block[c * ka + r] * x[a + r];
+                    }
+                }
+            }
+        }
+        y
+    }
+
+    /// For each term the sum over its levels of the diagonal blocks of C Λ H⁻¹, with C = ZᵀWZ (`c`) and the selected
+    /// blocks of H⁻¹ (`h`): half the derivative of log |ΛᵀCΛ + I| in the elements of Λ.
+    pub fn product_with_inverse(&self, layout: &Layout, factors: &[Matrix], c: &[f64], h: &[f64]) -> Vec<Matrix> {
+        let mut sums: Vec<Matrix> = factors.iter().map(|f| Matrix::zeros(f.rows, f.rows)).collect();
+        for (t, term) in layout.terms.iter().enumerate() {
+            let k = term.columns.len();
+            let range = self.diagonal[t]..self.diagonal[t] + term.levels.len() * k * k;
+            let mut lambda_h = vec![0.0; k * k];
+            for (c, h) in c[range.clone()].chunks_exact(k * k).zip(h[range].chunks_exact(k * k)) {
+                lower_times(&factors[t], h, k, &mut lambda_h);
+                add_product(&mut sums[t].values, c, &lambda_h, k, k, k);
+            }
+        }
+        for pair in &self.pairs {
+            let (ka, kb) = (factors[pair.t].rows, factors[pair.s].rows);
+            let range = pair.start..pair.start + pair.levels.len() * ka * kb;
+            if ka == 1 && kb == 1 {
+                let sum: f64 = c[range.clone()].iter().zip(&h[range]).map(|(c, h)| c * h).sum();
+                sums[pair.t].values[0] += sum * factors[pair.s].values[0];
+                sums[pair.s].values[0] += sum * factors[pair.t].values[0];
+                continue;
+            }
+            let (mut turned, mut left, mut right) = (vec![0.0; ka * kb], vec![0.0; ka * kb], vec![0.0; ka * kb]);
+            for (c, h) in c[range.clone()].chunks_exact(ka * kb).zip(h[range].chunks_exact(ka * kb)) {
+                // Term t: C_ts Λ_s H_st.
+                for j in 0..kb {
+                    for i in 0..ka {
+                        turned[i * kb + j] = h[j * ka + i];
+                    }
+                }
+                lower_times(&factors[pair.s], &turned, ka, &mut right);
+                add_product(&mut sums[pair.t].values, c, &right, ka, kb, ka);
+                // Term s: C_st Λ_t H_ts.
+                lower_times(&factors[pair.t], h, kb, &mut left);
+                for j in 0..kb {
+                    for i in 0..ka {
+                        turned[i * kb + j] = c[j * ka + i];
+                    }
+                }
+                add_product(&mut sums[pair.s].values, &turned, &left, kb, ka, kb);
+            }
+        }
+        sums
+    }
+
+    /// The diagonal blocks, term by term, level by level.
+    pub fn diagonal_blocks(&self, layout: &Layout, blocks: &[f64]) -> Vec<Vec<Matrix>> {
+        let of_term = |(t, term): (usize, &&crate::design::RandomTerm)| {
+            let k = term.columns.len();
+            let blocks = blocks[self.diagonal[t]..].chunks_exact(k * k).take(term.levels.len());
+            blocks.map(|b| Matrix { rows: k, columns: k, values: b.to_vec() }).collect()
+        };
+        layout.terms.iter().enumerate().map(of_term).collect()
+    }
+}
+
+/// Λ B for a lower triangular Λ and B with `columns` columns.
+fn lower_times(lambda: &Matrix, b: &[f64], columns: usize, product: &mut [f64]) {
+    let k = lambda.rows;
+    for c in 0..columns {
+        for r in 0..k {
+            product[c * k + r] = (0..=r).map(|m| lambda[(r, m)] * b[c * k + m]).sum();
+        }
+    }
+}
+
+/// `target += A B` with A of m × n, B of n × p.
+fn add_product(target: &mut [f64], a: &[f64], b: &[f64], m: usize, n: usize, p: usize) {
+    for c in 0..p {
+        for j in 0..n {
+            let factor = b[c * n + j];
+            for r in 0..m {
+                target[c * m + r] += a[j * m + r] * factor;
+            }
+        }
+    }
+}

@@ -8,14 +8,25 @@
 //! with one block of `columns` random effects for each level of the grouping factor of term t
 //! (Bates, Mächler, Bolker & Walker 2015, "Fitting Linear Mixed-Effects Models Using lme4", J. Stat. Softw. 67(1)).
 
-pub mod decimal;
-pub mod design;
-pub mod infer;
-pub mod linear;
-pub mod table;
+pub mod basis;
+pub mod check;
 pub mod cholesky;
 pub mod cross;
+pub mod decimal;
+pub mod design;
+pub mod fit;
+pub mod infer;
+pub mod linear;
+pub mod linear_mixed;
 pub mod matrix;
+pub mod outer;
+pub mod profile;
 pub mod random;
+pub mod report;
 pub mod selected;
+pub mod settings;
 pub mod sparse;
+pub mod table;
+#[cfg(test)]
+mod testing;
+pub mod verdict;

@@ -190,7 +190,7 @@ impl Matrix {
         for _ in 0..60 {
             let total: f64 = a.values.iter().map(|x| x * x).sum();
             let on_diagonal: f64 = a.diagonal().iter().map(|x| x * x).sum();
-            if !(total - on_diagonal > 1e-30 * total) {
+            if total - on_diagonal <= 1e-30 * total || total.is_nan() {
                 break;
             }
             for p in 0..n {

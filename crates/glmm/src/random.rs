@@ -8,7 +8,10 @@
 //! |---|---|
 //! | unstructured | the lower triangle of Λ, column after column (lme4's θ) |
 //! | diagonal | the diagonal of Λ |
-//! | compound symmetric | the standard deviations (their signs do not matter), then one ζ for the correlation ρ = ((1 + 1/(k−1)) / (1 + e^−ζ)) − 1/(k−1) |
+//! | compound symmetric | the square roots of the standard deviations (their signs do not matter), then one ζ for the correlation ρ = (1 + 1/(k−1)) sin² ζ − 1/(k−1) |
+//!
+//! Squares, so that at the edge of the range (a standard deviation of zero, ρ at an end), where the deviance of compound
+//! symmetry has a slope, it has a minimum with curvature instead.
 
 use crate::design::{Covariance, Design, RandomTerm};
 use crate::matrix::Matrix;
@@ -32,7 +35,7 @@ pub fn unit_parameters(covariance: Covariance, k: usize) -> Vec<f64> {
         Covariance::CompoundSymmetric => {
             let mut theta = vec![1.0; k];
             if k > 1 {
-                theta.push(-((k - 1) as f64).ln());
+                theta.push((1.0 / (k as f64).sqrt()).asin());
             }
             theta
         }
@@ -42,8 +45,8 @@ pub fn unit_parameters(covariance: Covariance, k: usize) -> Vec<f64> {
 /// ρ(ζ) of compound symmetry and its derivative.
 fn common_correlation(k: usize, zeta: f64) -> (f64, f64) {
     let low = -1.0 / (k - 1) as f64;
-    let p = 1.0 / (1.0 + (-zeta).exp());
-    (low + (1.0 - low) * p, (1.0 - low) * p * (1.0 - p))
+    let (sin, cos) = zeta.sin_cos();
+    (low + (1.0 - low) * sin * sin, (1.0 - low) * 2.0 * sin * cos)
 }
 
 /// Lower factor of the correlation matrix with ρ everywhere off the diagonal, and its derivative in ρ.
@@ -54,7 +57,7 @@ fn common_factor(k: usize, rho: f64) -> (Matrix, Matrix) {
     let (mut l, mut dl) = (Matrix::zeros(k, k), Matrix::zeros(k, k));
     let (mut s, mut ds) = (0.0f64, 0.0f64);
     for j in 0..k {
-        let d = (1.0 - s).max(1e-300).sqrt();
+        let d = (1.0 - s).max(1e-30).sqrt();
         let dd = -0.5 * ds / d;
         let c = (rho - s) / d;
         let dc = (1.0 - ds) / d - c * dd / d;
@@ -87,7 +90,7 @@ pub fn factor(covariance: Covariance, k: usize, theta: &[f64]) -> Matrix {
         Covariance::CompoundSymmetric if k == 1 => Matrix { rows: 1, columns: 1, values: vec![theta[0]] },
         Covariance::CompoundSymmetric => {
             let (l, _) = common_factor(k, common_correlation(k, theta[k]).0);
-            Matrix::from_fn(k, k, |i, j| theta[i].abs() * l[(i, j)])
+            Matrix::from_fn(k, k, |i, j| theta[i] * theta[i] * l[(i, j)])
         }
     }
 }
@@ -106,9 +109,10 @@ pub fn factor_derivatives(covariance: Covariance, k: usize, theta: &[f64]) -> Ve
         Covariance::CompoundSymmetric => {
             let (rho, slope) = common_correlation(k, theta[k]);
             let (l, dl) = common_factor(k, rho);
-            let mut all: Vec<Matrix> =
-                (0..k).map(|m| Matrix::from_fn(k, k, |i, j| if i == m { theta[m].signum() * l[(i, j)] } else { 0.0 })).collect();
-            all.push(Matrix::from_fn(k, k, |i, j| theta[i].abs() * slope * dl[(i, j)]));
+            let mut all: Vec<Matrix> = (0..k)
+                .map(|m| Matrix::from_fn(k, k, |i, j| if i == m { 2.0 * theta[m] * l[(i, j)] } else { 0.0 }))
+                .collect();
+            all.push(Matrix::from_fn(k, k, |i, j| theta[i] * theta[i] * slope * dl[(i, j)]));
             all
         }
     }
@@ -125,15 +129,16 @@ pub fn parameters_of(covariance: Covariance, sigma: &Matrix) -> Vec<f64> {
         Covariance::Diagonal => sigma.diagonal().iter().map(|v| v.max(0.0).sqrt()).collect(),
         Covariance::CompoundSymmetric => {
             let sd: Vec<f64> = sigma.diagonal().iter().map(|v| v.max(0.0).sqrt()).collect();
-            let mut theta = sd.clone();
-            if k > 1 {
-                let pairs = (0..k).flat_map(|j| (j + 1..k).map(move |i| (i, j)));
-                let sum: f64 = pairs.map(|(i, j)| sigma[(i, j)] / (sd[i] * sd[j]).max(1e-300)).sum();
-                let low = -1.0 / (k - 1) as f64;
-                let mean = sum / (k * (k - 1) / 2) as f64;
-                let p = ((mean - low) / (1.0 - low)).clamp(1e-3, 1.0 - 1e-3);
-                theta.push((p / (1.0 - p)).ln());
+            if k == 1 {
+                return sd;
             }
+            let mut theta: Vec<f64> = sd.iter().map(|s| s.sqrt()).collect();
+            let pairs = (0..k).flat_map(|j| (j + 1..k).map(move |i| (i, j)));
+            let sum: f64 = pairs.map(|(i, j)| sigma[(i, j)] / (sd[i] * sd[j]).max(1e-300)).sum();
+            let low = -1.0 / (k - 1) as f64;
+            let mean = sum / (k * (k - 1) / 2) as f64;
+            let p = ((mean - low) / (1.0 - low)).clamp(1e-3, 1.0 - 1e-3);
+            theta.push(p.sqrt().asin());
             theta
         }
     }
@@ -167,7 +172,8 @@ pub fn canonical_parameters(covariance: Covariance, k: usize, theta: &[f64]) -> 
         }
         Covariance::Diagonal => theta.iter().map(|t| t.abs()).collect(),
         Covariance::CompoundSymmetric => {
-            theta.iter().enumerate().map(|(m, t)| if m < k { t.abs() } else { *t }).collect()
+            let zeta = |t: f64| t.sin().abs().asin();
+            theta.iter().enumerate().map(|(m, t)| if m < k { t.abs() } else { zeta(*t) }).collect()
         }
     }
 }
@@ -220,9 +226,8 @@ impl<'a> Layout<'a> {
 
     /// Λ of every term.
     pub fn factors(&self, theta: &[f64]) -> Vec<Matrix> {
-        let factor_of = |(t, term): (usize, &&RandomTerm)| {
-            factor(term.covariance, term.columns.len(), self.theta(t, theta))
-        };
+        let factor_of =
+            |(t, term): (usize, &&RandomTerm)| factor(term.covariance, term.columns.len(), self.theta(t, theta));
         self.terms.iter().enumerate().map(factor_of).collect()
     }
 

@@ -16,4 +16,5 @@ pub mod interpolate;
 pub mod objective;
 pub mod real;
 pub mod spectral;
+pub mod stencil;
 pub mod transport;

@@ -13,6 +13,9 @@ use crate::interpolate::image::Image;
 use crate::interpolate::kernel::Kernel;
 use crate::interpolate::padded::Padded;
 use crate::real::Real;
+use crate::stencil::{Difference, gradient};
+use crate::transport::flow::unpack;
+use crate::transport::map::determinant;
 use crate::transport::{Flow, MapKernel, Vectors};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -231,6 +234,38 @@ impl<R: Real> Problem<R> {
             .collect();
         let weight = self.pull(evaluation, &curved);
         evaluation.flow.transpose(weight, self.discretisation.product)
+    }
+
+    /// The displacement of an evaluation's map, in voxels: the warped image at x is the moving one at x + d(x).
+    pub fn displacement(&self, evaluation: &Evaluation<R>) -> VectorField<R> {
+        unpack(&evaluation.flow.displacement(self.discretisation.map), [R::one(); 3])
+    }
+
+    /// Least and greatest determinant of the derivative of an evaluation's map.
+    pub fn determinant_range(&self, evaluation: &Evaluation<R>) -> [f64; 2] {
+        let determinants = determinant(self.grid.shape, &self.displacement(evaluation));
+        let (low, high) = determinants
+            .par_iter()
+            .map(|&d| (d.wide(), d.wide()))
+            .reduce(|| (f64::INFINITY, f64::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+        [low, high]
+    }
+
+    /// The blocks xx, xy, xz, yy, yz, zz of Σ weight · C ∇m∇mᵀ with the warped images m and the diagonal C of the
+    /// curvature: the data part's Gauss-Newton Hessian for small velocities, for use in preconditioners.
+    pub fn zero_velocity_blocks(&self, evaluation: &Evaluation<R>) -> [Vec<R>; 6] {
+        let mut blocks: [Vec<R>; 6] = std::array::from_fn(|_| vec![R::zero(); self.grid.len()]);
+        let factor = [0, 1, 2].map(|a| 1.0 / self.grid.step(a));
+        for (channel, warped) in evaluation.warped.iter().enumerate() {
+            let slopes = gradient(warped, self.grid.shape, Difference::Eighth, factor);
+            let mut diagonal = vec![self.weights[channel]; self.grid.len()];
+            evaluation.curvatures[channel].scale_by_diagonal(self.pair(warped, channel), &mut diagonal);
+            for (block, [a, b]) in blocks.iter_mut().zip([[0, 0], [0, 1], [0, 2], [1, 1], [1, 2], [2, 2]]) {
+                let entries = slopes[a].par_iter().zip(&slopes[b]).zip(&diagonal);
+                block.par_iter_mut().zip(entries).for_each(|(block, ((&a, &b), &c))| *block += c * a * b);
+            }
+        }
+        blocks
     }
 
     /// ∇m·δd at every sample.

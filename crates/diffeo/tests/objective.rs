@@ -202,3 +202,31 @@ fn images_that_cannot_be_registered_are_refused() {
     let refused = Problem::new(flat, vec![component], None, distance, Discretisation::default());
     assert_eq!(refused.map(|_| ()), Err(ProblemError::Shape([64, 64, 1])));
 }
+
+/// Where the velocity vanishes and varies slowly, the Gauss-Newton product is that of the pointwise blocks.
+#[test]
+fn blocks_are_the_product_for_small_and_smooth_velocities() {
+    let problem = problem::<f64>(Distance::SumOfSquares, discretisations()[0], true);
+    let at = problem.linearise(problem.evaluate(&velocity(1, 0.0)));
+    let direction = velocity(30, 1.0);
+    let product = problem.gauss_newton_product(&at, &direction);
+    let [xx, xy, xz, yy, yz, zz] = problem.zero_velocity_blocks(&at.evaluation);
+    let times = |row: [&Vec<f64>; 3]| -> Vec<f64> {
+        (0..xx.len()).map(|i| (0..3).map(|c| row[c][i] * direction[c][i]).sum()).collect()
+    };
+    let local = [times([&xx, &xy, &xz]), times([&xy, &yy, &yz]), times([&xz, &yz, &zz])];
+    let difference = add(&local, -1.0, &product);
+    assert!(inner(&difference, &difference).sqrt() < 0.01 * inner(&product, &product).sqrt());
+}
+
+#[test]
+fn the_map_of_an_evaluation_is_told() {
+    let problem = problem::<f64>(Distance::SumOfSquares, discretisations()[0], false);
+    let still = problem.evaluate(&velocity(1, 0.0));
+    assert_eq!(problem.determinant_range(&still), [1.0, 1.0]);
+    let moved = problem.evaluate(&velocity(1, 0.2));
+    let [low, high] = problem.determinant_range(&moved);
+    assert!(low > 0.0 && low < 0.9 && high > 1.1, "{low} {high}");
+    assert!(inner(&problem.displacement(&moved), &problem.displacement(&moved)) > 1.0);
+    assert_eq!(problem.interpolations(), 2 * (9 + 2));
+}

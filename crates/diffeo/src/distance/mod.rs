@@ -63,6 +63,13 @@ impl<R: Real> Curvature<R> {
             Self::Constant(factor) => ssd::curve(*factor, pair, change),
         }
     }
+
+    /// Multiplies `factors` by the curvature's diagonal.
+    pub fn scale_by_diagonal(&self, pair: Pair<R>, factors: &mut [R]) {
+        match self {
+            Self::Constant(factor) => ssd::curve(*factor, pair, factors),
+        }
+    }
 }
 
 /// Volume of a cell of the grid in units of length.

@@ -32,8 +32,7 @@ impl<R: Real> Flow<R> {
             let next = square(&flow.levels[level as usize], factor(level as usize), kernel);
             flow.levels.push(next);
         }
-        let last = flow.levels.len() - 1;
-        let displacement = square(&flow.levels[last], factor(last), kernel);
+        let displacement = flow.displacement(kernel);
         (flow, displacement)
     }
 
@@ -54,6 +53,17 @@ impl<R: Real> Flow<R> {
             square_transpose(d, &mut weight, factor(level), kernel);
         }
         unpack(&weight, self.scale)
+    }
+
+    /// The displacement (voxels) itself once more.
+    pub fn displacement(&self, kernel: MapKernel) -> Vectors<R> {
+        let last = self.levels.len() - 1;
+        square(&self.levels[last], factor(last), kernel)
+    }
+
+    /// −h v in voxels, then the displacements of 1, 2, 4 … nt/2 steps.
+    pub fn levels(&self) -> &[Vectors<R>] {
+        &self.levels
     }
 
     /// Number of interpolations of a vector field that the map, its tangent or its transpose takes.

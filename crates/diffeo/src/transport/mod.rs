@@ -1,6 +1,7 @@
 //! Transport by a stationary velocity: maps, their tangents and transposes.
 
 pub mod flow;
+pub mod map;
 pub(crate) mod scatter;
 pub mod squaring;
 

@@ -112,6 +112,11 @@ pub struct RandomTerm {
     pub covariance: Covariance,
 }
 
+impl RandomTerm {
+    /// In [`RandomTerm::level_of_row`] of new data: a level that the fit did not see, or none.
+    pub const NEW_LEVEL: u32 = u32::MAX;
+}
+
 /// The form of a random term's covariance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -15,6 +15,7 @@ pub mod cross;
 pub mod decimal;
 pub mod design;
 pub mod fit;
+pub mod formula;
 pub mod infer;
 pub mod linear;
 pub mod linear_mixed;

@@ -113,6 +113,7 @@ pub fn build(formula: &str, table: &Table, settings: &Settings) -> Result<Built,
         mean: mean_predictor,
         zero: zero_predictor,
         rows: rows.clone(),
+        low: None,
     };
     let covariates = covariates(&mean_recipe, offset.as_ref().map(|(_, expr)| expr), table, &rows);
     let offset = offset.map(|(text, expr)| (text.to_owned(), expr));

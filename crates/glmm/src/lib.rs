@@ -23,6 +23,7 @@ pub mod matrix;
 pub mod outer;
 pub mod profile;
 pub mod random;
+pub mod read_csv;
 pub mod report;
 pub mod selected;
 pub mod settings;

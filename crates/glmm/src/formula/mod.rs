@@ -22,6 +22,7 @@ mod terms;
 mod value;
 mod warning;
 
+pub(crate) use ast::number as written_number;
 pub use build::{Built, build};
 pub use contrasts::Contrast;
 pub use error::{FormulaError, Problem};

@@ -21,6 +21,7 @@ pub mod linear;
 pub mod linear_mixed;
 pub mod matrix;
 pub mod outer;
+pub mod output;
 pub mod profile;
 pub mod random;
 pub mod read_csv;

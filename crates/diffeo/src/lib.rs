@@ -8,7 +8,9 @@
 //! (Mang, Gholami & Biros 2016, "Distributed-memory large deformation diffeomorphic 3D image registration", SC16;
 //! Brunn, Himthani, Biros, Mehl & Mang 2021, "CLAIRE", J. Open Source Softw.).
 
+pub mod affine;
 pub mod distance;
+pub mod fault;
 pub mod fft;
 pub mod field;
 pub mod grid;

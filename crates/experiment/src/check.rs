@@ -25,28 +25,10 @@ pub struct Places {
 /// returned at once.
 pub fn check(document: &Document, places: &Places) -> Result<Experiment, DocumentErrors> {
     let mut check = Check { document, places, errors: Vec::new(), warnings: Vec::new() };
-    let volume = check.volume();
-    let views = check.views();
-    let simulation = check.simulation();
     let task = check.task();
-    check.labels(volume.as_ref());
-    check.attenuation(volume.as_ref());
     let Check { errors, warnings, .. } = check;
-    match (volume, task) {
-        (Some(volume), Some(task)) if errors.is_empty() => {
-            let attenuation = &document.tables.attenuation;
-            let model = |change: &Option<AttenuationChange>| attenuation_model(attenuation, change);
-            Ok(Experiment {
-                tables: resolved(document, &views),
-                volume,
-                fixed_attenuation: model(&attenuation.fixed),
-                moving_attenuation: model(&attenuation.moving),
-                views,
-                simulation,
-                task,
-                warnings,
-            })
-        }
+    match task {
+        Some(task) if errors.is_empty() => Ok(Experiment { tables: resolved(document, &task), task, warnings }),
         _ => Err(document.refuse(errors)),
     }
 }
@@ -69,10 +51,19 @@ fn attenuation_model(table: &Attenuation, change: &Option<AttenuationChange>) ->
 }
 
 /// The document with what `check` has filled in: names of views, and the tables that belong to the task.
-fn resolved(document: &Document, views: &[ViewSource]) -> crate::document::Tables {
+fn resolved(document: &Document, task: &Task) -> crate::document::Tables {
     let mut tables = document.tables.clone();
-    for (table, view) in tables.view.iter_mut().chain(&mut tables.views).zip(views) {
-        table.name = Some(view.name.clone());
+    {
+        let (Task::Render(scene) | Task::Register(scene, _)) = task;
+        for (table, view) in tables.view.iter_mut().chain(&mut tables.views).zip(&scene.views) {
+            table.name = Some(view.name.clone());
+        }
+        if !matches!(scene.volume, VolumeSource::File { units: Units::Attenuation, .. }) {
+            tables.attenuation.get_or_insert_default();
+        }
+        if scene.views.iter().all(|v| v.image.is_none()) {
+            tables.simulate.get_or_insert_default();
+        }
     }
     if tables.register.is_some() {
         tables.starts.get_or_insert_default();
@@ -101,6 +92,24 @@ impl Check<'_> {
             self.refuse(key, format!("`{key}`: there is no file {}", path.display()));
         }
         path
+    }
+
+    /// The tables of a CT and its X-rays, as far as they are sound.
+    fn scene(&mut self) -> Option<Box<Scene>> {
+        let volume = self.volume();
+        let views = self.views();
+        let simulation = self.simulation();
+        self.labels(volume.as_ref());
+        self.attenuation(volume.as_ref());
+        let attenuation = self.document.tables.attenuation.clone().unwrap_or_default();
+        let model = |change: &Option<AttenuationChange>| attenuation_model(&attenuation, change);
+        Some(Box::new(Scene {
+            volume: volume?,
+            fixed_attenuation: model(&attenuation.fixed),
+            moving_attenuation: model(&attenuation.moving),
+            views,
+            simulation,
+        }))
     }
 
     fn volume(&mut self) -> Option<VolumeSource> {
@@ -253,7 +262,7 @@ impl Check<'_> {
 
     fn simulation(&mut self) -> Simulation {
         let tables = &self.document.tables;
-        let simulate = &tables.simulate;
+        let simulate = tables.simulate.clone().unwrap_or_default();
         if tables.view.iter().chain(&tables.views).any(|v| v.image.is_some()) && self.document.is_written("simulate") {
             self.refuse("simulate", "[simulate] stands beside real X-rays (`image`); nothing is simulated");
         }
@@ -286,8 +295,11 @@ impl Check<'_> {
             self.refuse(table, format!("[{table}] belongs to [register], which is not there"));
         }
         match (&tables.render, &tables.register) {
-            (Some(_), None) => Some(Task::Render),
-            (None, Some(register)) => self.registration(register).map(|r| Task::Register(Box::new(r))),
+            (Some(_), None) => self.scene().map(Task::Render),
+            (None, Some(register)) => {
+                let (scene, registration) = (self.scene(), self.registration(register));
+                Some(Task::Register(scene?, Box::new(registration?)))
+            }
             (Some(_), Some(_)) => {
                 self.refuse("render", "the document has both [render] and [register]; one task is accepted");
                 None
@@ -423,7 +435,7 @@ impl Check<'_> {
         let tables = &self.document.tables;
         let has_labels = !matches!(volume, Some(VolumeSource::File { labels: None, .. }) | None);
         let needs = [
-            ("simulate.labels", !tables.simulate.labels.is_empty()),
+            ("simulate.labels", tables.simulate.as_ref().is_some_and(|s| !s.labels.is_empty())),
             ("register.labels", tables.register.as_ref().is_some_and(|r| !r.labels.is_empty())),
             ("register.per_label", tables.register.as_ref().is_some_and(|r| !r.per_label.is_empty())),
             ("targets.points", tables.targets.as_ref().is_some_and(|t| t.points == typed::TargetPoints::Labels)),
@@ -439,7 +451,7 @@ impl Check<'_> {
     }
 
     fn attenuation(&mut self, volume: Option<&VolumeSource>) {
-        let table = &self.document.tables.attenuation;
+        let Some(table) = &self.document.tables.attenuation else { return };
         if table.air_below_hu >= table.bone_above_hu {
             let sentence =
                 format!("bone_above_hu = {} is not above air_below_hu = {}", table.bone_above_hu, table.air_below_hu);

@@ -34,16 +34,17 @@ const RAYS_PER_IMAGE: f64 = 5000.0;
 impl Experiment {
     /// Predicts memory and processor time. Reads the header of the volume, but renders nothing.
     pub fn estimate(&self) -> Estimate {
-        let (voxels, load_s) = match &self.volume {
+        let (Task::Render(scene) | Task::Register(scene, _)) = &self.task;
+        let (voxels, load_s) = match &scene.volume {
             VolumeSource::Phantom(settings) => (settings.check().map_or(0, |g| g.len()), PHANTOM_S_PER_VOXEL),
             VolumeSource::File { path, .. } => {
                 (regiscope_image::read_header(path).map_or(0, |h| h.grid.len()), FILE_S_PER_VOXEL)
             }
         };
-        let pixels: usize = self.views.iter().map(|v| pixels(&v.geometry)).sum();
+        let pixels: usize = scene.views.iter().map(|v| pixels(&v.geometry)).sum();
         let task_s = match &self.task {
-            Task::Render => 0.0,
-            Task::Register(task) => registration_s(task, pixels as f64, self.views.len() as f64),
+            Task::Render(_) => 0.0,
+            Task::Register(_, task) => registration_s(task, pixels as f64, scene.views.len() as f64),
         };
         Estimate {
             memory_bytes: BYTES_AT_LEAST + voxels as u64 * BYTES_PER_VOXEL + pixels as u64 * BYTES_PER_PIXEL,

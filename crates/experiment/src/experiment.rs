@@ -13,6 +13,15 @@ use std::path::PathBuf;
 pub struct Experiment {
     /// The document with its defaults filled in.
     pub tables: Tables,
+    /// What is done.
+    pub task: Task,
+    /// What was accepted with doubt.
+    pub warnings: Vec<String>,
+}
+
+/// A CT and how it is X-rayed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scene {
     /// Where the CT comes from.
     pub volume: VolumeSource,
     /// HU mapping of the simulated X-ray.
@@ -23,10 +32,6 @@ pub struct Experiment {
     pub views: Vec<ViewSource>,
     /// How X-rays are simulated.
     pub simulation: Simulation,
-    /// What is done.
-    pub task: Task,
-    /// What was accepted with doubt.
-    pub warnings: Vec<String>,
 }
 
 /// Where the CT comes from.
@@ -107,9 +112,9 @@ pub struct Simulation {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
     /// Render the views at the true pose.
-    Render,
+    Render(Box<Scene>),
     /// Register the volume to the X-rays.
-    Register(Box<Registration>),
+    Register(Box<Scene>, Box<Registration>),
 }
 
 /// A checked registration.

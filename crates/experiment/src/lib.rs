@@ -17,7 +17,7 @@ pub use clock::{Clock, SystemClock};
 pub use document::{Document, DocumentErrors, json_schema};
 pub use estimate::Estimate;
 pub use experiment::{
-    AttenuationModel, Experiment, LandscapeScheme, Registration, Simulation, StartScheme, Task, ViewGeometry,
+    AttenuationModel, Experiment, LandscapeScheme, Registration, Scene, Simulation, StartScheme, Task, ViewGeometry,
     ViewSource, VolumeSource,
 };
 pub use provenance::{Hardware, Provenance};

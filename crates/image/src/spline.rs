@@ -9,7 +9,7 @@ use crate::resample::resampled;
 use crate::volume::Volume;
 use rayon::prelude::*;
 use regiscope_geometry::nalgebra::Affine3;
-use regiscope_geometry::{Grid, Point};
+use regiscope_geometry::{Grid, Point, Vector};
 
 /// Pole of the cubic recursion, √3 − 2.
 const POLE: f32 = -0.267_949_2;
@@ -70,6 +70,43 @@ impl CubicSpline {
         Some(sum as f32)
     }
 
+    /// Value at a continuous index and its derivative along the index axes, in f64; `None` outside the box of the
+    /// voxels. Beyond the outer centres the outer value holds, so the derivative along that axis is 0 there.
+    pub fn value_and_gradient(&self, index: &Point) -> Option<(f64, Vector)> {
+        let shape = self.grid().shape();
+        let mut taps = [([0usize; 4], [0.0f64; 4]); 3];
+        let mut slopes = [[0.0f64; 4]; 3];
+        for a in 0..3 {
+            let last = (shape[a] - 1) as f64;
+            // Written so that NaN is outside.
+            if !(index[a] >= -0.5 && index[a] <= last + 0.5) {
+                return None;
+            }
+            taps[a] = axis_taps(index[a].clamp(0.0, last), shape[a]);
+            if index[a] >= 0.0 && index[a] <= last {
+                slopes[a] = axis_slopes(index[a], shape[a]);
+            }
+        }
+        let [(xs, wx), (ys, wy), (zs, wz)] = taps;
+        let data = self.coefficients.data();
+        let mut value = 0.0;
+        let mut gradient = Vector::zeros();
+        for ((z, wz), sz) in zs.into_iter().zip(wz).zip(slopes[2]) {
+            for ((y, wy), sy) in ys.into_iter().zip(wy).zip(slopes[1]) {
+                let row = shape[0] * (y + shape[1] * z);
+                let (mut along, mut slope) = (0.0, 0.0);
+                for n in 0..4 {
+                    let c = f64::from(data[row + xs[n]]);
+                    along += wx[n] * c;
+                    slope += slopes[0][n] * c;
+                }
+                value += wz * wy * along;
+                gradient += Vector::new(wz * wy * slope, wz * sy * along, sz * wy * along);
+            }
+        }
+        Some((value, gradient))
+    }
+
     /// Samples the spline at the voxels of `target`, as [`crate::resample::resampled_linear`] does for linear
     /// weights.
     pub fn resampled(&self, target: &Grid, source_from_target: &Affine3<f64>, outside: f32) -> Volume<f32> {
@@ -90,6 +127,17 @@ fn axis_taps(x: f64, n: usize) -> ([usize; 4], [f64; 4]) {
     let before = if low == 0 { 1 } else { low - 1 };
     let after = if low + 2 < n { low + 2 } else { n - 2 };
     ([before, low, low + 1, after], weights)
+}
+
+/// Derivatives of the weights of [`axis_taps`].
+fn axis_slopes(x: f64, n: usize) -> [f64; 4] {
+    if n == 1 {
+        return [0.0; 4];
+    }
+    let low = (x as usize).min(n - 2);
+    let t = x - low as f64;
+    let s = 1.0 - t;
+    [-0.5 * s * s, t * (1.5 * t - 2.0), -s * (1.5 * s - 2.0), 0.5 * t * t]
 }
 
 /// Turns samples into coefficients along lines of one block: sample `i` of line `l` is element `i · inner + l`.
@@ -181,6 +229,31 @@ mod tests {
         };
         let order = (error(8) / error(16)).log2();
         assert!(order > 3.5, "{order}");
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_the_value() {
+        for shape in [[9, 8, 7], [2, 5, 3], [1, 6, 2]] {
+            let spline = CubicSpline::new(volume(shape, |[x, y, z]| ((x * 7.0 + y * 13.0 + z * 29.0) % 11.0) - 3.0));
+            for p in [[0.3, 0.6, 0.2], [0.9, 1.45, 0.55]] {
+                let index = Point::new(p[0].min(shape[0] as f64 - 1.0), p[1], p[2]);
+                let (value, gradient) = spline.value_and_gradient(&index).unwrap();
+                assert!((value - f64::from(spline.value(&index).unwrap())).abs() < 1e-5);
+                for a in 0..3 {
+                    let step = Vector::ith(a, 1e-5);
+                    if shape[a] == 1 {
+                        assert_eq!(gradient[a], 0.0);
+                        continue;
+                    }
+                    let at = |p: Point| spline.value_and_gradient(&p).unwrap().0;
+                    let slope = (at(index + step) - at(index - step)) / 2e-5;
+                    assert!((slope - gradient[a]).abs() < 1e-6 * (1.0 + slope.abs()), "{shape:?} {slope} {gradient}");
+                }
+            }
+        }
+        let spline = CubicSpline::new(volume([4, 4, 4], |[x, y, z]| x + y * z));
+        assert_eq!(spline.value_and_gradient(&Point::new(-0.4, 1.0, 1.0)).unwrap().1.x, 0.0);
+        assert_eq!(spline.value_and_gradient(&Point::new(-0.6, 1.0, 1.0)), None);
     }
 
     #[test]

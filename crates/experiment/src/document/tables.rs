@@ -28,7 +28,8 @@ pub struct Tables {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume: Option<VolumeTable>,
     /// How Hounsfield units become linear attenuation.
-    pub attenuation: Attenuation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attenuation: Option<Attenuation>,
     /// The only view; `[[views]]` gives several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub view: Option<ViewTable>,
@@ -37,7 +38,8 @@ pub struct Tables {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<ViewTable>,
     /// How the X-rays are simulated from the volume; views with an `image` are not simulated.
-    pub simulate: Simulate,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulate: Option<Simulate>,
     /// Task: render the views and stop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub render: Option<Render>,
@@ -66,10 +68,10 @@ impl Default for Tables {
             seed: 1,
             phantom: None,
             volume: None,
-            attenuation: Attenuation::default(),
+            attenuation: None,
             view: None,
             views: Vec::new(),
-            simulate: Simulate::default(),
+            simulate: None,
             render: None,
             register: None,
             starts: None,

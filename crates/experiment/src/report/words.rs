@@ -124,7 +124,7 @@ pub fn levels(findings: &Findings) -> Vec<Value> {
 
 /// The similarity's name in words.
 pub fn similarity(experiment: &Experiment) -> &'static str {
-    let Task::Register(task) = &experiment.task else { return "" };
+    let Task::Register(_, task) = &experiment.task else { return "" };
     match task.method.similarity {
         Similarity::Ssd => "sum of squared differences",
         Similarity::Ncc => "normalised cross-correlation",
@@ -136,7 +136,7 @@ pub fn similarity(experiment: &Experiment) -> &'static str {
 
 /// The method in a sentence.
 pub fn method(experiment: &Experiment) -> String {
-    let Task::Register(task) = &experiment.task else { return String::new() };
+    let Task::Register(_, task) = &experiment.task else { return String::new() };
     let optimiser = match task.method.optimiser {
         Optimiser::LevenbergMarquardt => "Levenberg–Marquardt on the exact Jacobian",
         Optimiser::Lbfgs => "L-BFGS on the exact gradient",

@@ -182,8 +182,8 @@ pub fn run(
     };
     folder.write_json("run.json", &record("running", &[], &experiment.warnings))?;
     let finished = match &experiment.task {
-        Task::Render => rendering::run(experiment, &folder, &options, observer)?,
-        Task::Register(task) => registration::run(experiment, task, &folder, &options, observer)?,
+        Task::Render(scene) => rendering::run(experiment, scene, &folder, &options, observer)?,
+        Task::Register(scene, task) => registration::run(experiment, scene, task, &folder, &options, observer)?,
     };
     let Some(Finished { status, metrics, timings, warnings }) = finished else {
         folder.write_json("run.json", &record("interrupted", &[], &experiment.warnings))?;

@@ -9,7 +9,7 @@ use super::pieces::PieceRow;
 use super::record::{PoseRecord, StartRecord, finite};
 use super::xray::{self, XRay};
 use super::{Finished, Progress, RunOptions, Status, Stopwatch, files, moving, pieces, subject};
-use crate::experiment::{Experiment, Registration};
+use crate::experiment::{Experiment, Registration, Scene};
 use crate::report;
 use regiscope_geometry::{Point, Rigid, View};
 use regiscope_image::Image;
@@ -106,6 +106,7 @@ pub struct Findings<'a> {
 /// Registers from all starts; `None` if cancelled.
 pub(super) fn run(
     experiment: &Experiment,
+    scene: &Scene,
     task: &Registration,
     folder: &RunFolder,
     options: &RunOptions,
@@ -116,7 +117,7 @@ pub(super) fn run(
     let mut warnings = experiment.warnings.clone();
 
     observer(Progress::begin("loading"));
-    let subject = subject::load(&experiment.volume, &mut warnings)?;
+    let subject = subject::load(&scene.volume, &mut warnings)?;
     subject.require_labels(&task.labels, "register.labels")?;
     subject.require_labels(&task.per_label, "register.per_label")?;
     watch.lap("loading");
@@ -125,11 +126,11 @@ pub(super) fn run(
     }
 
     observer(Progress::begin("X-rays"));
-    let simulated = experiment.views.iter().all(|v| v.image.is_none());
-    let gold = if simulated { Some(xray::true_pose(experiment, &subject)) } else { task.reference };
+    let simulated = scene.views.iter().all(|v| v.image.is_none());
+    let gold = if simulated { Some(xray::true_pose(scene, &subject)) } else { task.reference };
     let xrays = match &gold {
-        Some(gold) if simulated => xray::simulate(experiment, &subject, gold)?,
-        _ => xray::read(experiment, &subject.centre(), &mut warnings)?,
+        Some(gold) if simulated => xray::simulate(scene, experiment.tables.seed, &subject, gold)?,
+        _ => xray::read(scene, &subject.centre(), &mut warnings)?,
     };
     for x in &xrays {
         files::image(folder, &format!("xray-{}", x.name), &x.image, &x.view)?;
@@ -141,7 +142,7 @@ pub(super) fn run(
     }
 
     observer(Progress::begin("preparing"));
-    let shown = moving::volume(&subject, &experiment.moving_attenuation, task)?;
+    let shown = moving::volume(&subject, &scene.moving_attenuation, task)?;
     let pivot = moving::pivot(&shown);
     let (targets, target_words) = moving::targets(&subject, &shown, task)?;
     let (problem, pyramid) = moving::problem(shown, &xrays, pivot, &task.method)?;
@@ -189,7 +190,7 @@ pub(super) fn run(
     let mut parts = Vec::new();
     if let (false, Some(answer), Some(labels)) = (task.per_label.is_empty(), &answer, &subject.labels) {
         observer(Progress::begin("parts"));
-        let shown = moving::volume(&subject, &experiment.moving_attenuation, task)?;
+        let shown = moving::volume(&subject, &scene.moving_attenuation, task)?;
         let (problem, pyramid) = moving::problem(shown, &xrays, pivot, &task.method)?;
         let divided = Pieces::new(problem, labels, &task.per_label, &pyramid)?;
         match pieces::run(&divided, &settings, answer, &subject, reference.as_ref(), options)? {
@@ -215,7 +216,7 @@ pub(super) fn run(
 
     let shown_start = representative(&rows);
     let renderer = regiscope_drr::Renderer::new(
-        moving::volume(&subject, &experiment.moving_attenuation, task)?,
+        moving::volume(&subject, &scene.moving_attenuation, task)?,
         regiscope_drr::Settings::default(),
     )?;
     let render = |pose: &Rigid| -> Vec<Image<f32>> { views.iter().map(|v| renderer.render(v, pose)).collect() };

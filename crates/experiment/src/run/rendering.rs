@@ -3,7 +3,7 @@
 use super::error::RunError;
 use super::folder::RunFolder;
 use super::{Finished, Progress, RunOptions, Status, Stopwatch, files, subject, xray};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Scene};
 use crate::report;
 use serde_json::json;
 use std::sync::atomic::Ordering;
@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 /// Renders the views at the true pose; `None` if cancelled.
 pub(super) fn run(
     experiment: &Experiment,
+    scene: &Scene,
     folder: &RunFolder,
     options: &RunOptions,
     observer: &mut dyn FnMut(Progress),
@@ -18,14 +19,14 @@ pub(super) fn run(
     let mut watch = Stopwatch::new(options.clock);
     let mut warnings = experiment.warnings.clone();
     observer(Progress::begin("loading"));
-    let subject = subject::load(&experiment.volume, &mut warnings)?;
+    let subject = subject::load(&scene.volume, &mut warnings)?;
     watch.lap("loading");
     if options.cancel.load(Ordering::Relaxed) {
         return Ok(None);
     }
     observer(Progress::begin("rendering"));
-    let gold = xray::true_pose(experiment, &subject);
-    let xrays = xray::simulate(experiment, &subject, &gold)?;
+    let gold = xray::true_pose(scene, &subject);
+    let xrays = xray::simulate(scene, experiment.tables.seed, &subject, &gold)?;
     watch.lap("rendering");
     observer(Progress::begin("writing"));
     for x in &xrays {

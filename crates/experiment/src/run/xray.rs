@@ -7,7 +7,7 @@ use super::subject::Subject;
 use super::views;
 use crate::document::register::Projector;
 use crate::document::tables::ImageHolds;
-use crate::experiment::{Experiment, ViewSource};
+use crate::experiment::{Scene, ViewSource};
 use regiscope_drr::{Renderer, Settings, Span};
 use regiscope_geometry::{Point, Rigid, View, se3};
 use regiscope_image::{Image, dicom, npy, read_volume};
@@ -40,30 +40,30 @@ pub fn projector(choice: Projector, shape: [usize; 3]) -> regiscope_drr::Project
 }
 
 /// The true pose of simulated X-rays.
-pub fn true_pose(experiment: &Experiment, subject: &Subject) -> Rigid {
-    let pivot = views::isocentre(&experiment.views, &subject.centre());
-    se3::exp_about(&pivot, &experiment.simulation.offset)
+pub fn true_pose(scene: &Scene, subject: &Subject) -> Rigid {
+    let pivot = views::isocentre(&scene.views, &subject.centre());
+    se3::exp_about(&pivot, &scene.simulation.offset)
 }
 
-/// Simulates all views.
-pub fn simulate(experiment: &Experiment, subject: &Subject, gold: &Rigid) -> Result<Vec<XRay>, RunError> {
-    let simulation = &experiment.simulation;
+/// Simulates all views; `seed` is the run's.
+pub fn simulate(scene: &Scene, seed: u32, subject: &Subject, gold: &Rigid) -> Result<Vec<XRay>, RunError> {
+    let simulation = &scene.simulation;
     subject.require_labels(&simulation.labels, "simulate.labels")?;
-    let mu = attenuation(subject, &experiment.fixed_attenuation, &simulation.labels)?;
+    let mu = attenuation(subject, &scene.fixed_attenuation, &simulation.labels)?;
     let settings = Settings { projector: projector(simulation.projector, mu.grid().shape()), clip: true };
     let renderer = Renderer::new(mu, settings)?;
     let one = |(n, source): (usize, &ViewSource)| {
         let view = views::place(source, &subject.centre())?;
         let ideal = renderer.render(&view, gold);
-        let seed = u64::from(experiment.tables.seed).wrapping_mul(0x9e37_79b9).wrapping_add(n as u64);
+        let seed = u64::from(seed).wrapping_mul(0x9e37_79b9).wrapping_add(n as u64);
         let (image, mask) = physics::degrade(ideal, &view, simulation, seed)?;
         Ok(XRay { name: source.name.clone(), view, image, mask })
     };
-    experiment.views.iter().enumerate().map(one).collect()
+    scene.views.iter().enumerate().map(one).collect()
 }
 
 /// Reads all views from files.
-pub fn read(experiment: &Experiment, centre: &Point, warnings: &mut Vec<String>) -> Result<Vec<XRay>, RunError> {
+pub fn read(scene: &Scene, centre: &Point, warnings: &mut Vec<String>) -> Result<Vec<XRay>, RunError> {
     let one = |source: &ViewSource| {
         let view = views::place(source, centre)?;
         let (path, holds) = source.image.as_ref().expect("check() makes either all or no view real");
@@ -79,7 +79,7 @@ pub fn read(experiment: &Experiment, centre: &Point, warnings: &mut Vec<String>)
         let (image, mask) = line_integrals(image, *holds);
         Ok(XRay { name: source.name.clone(), view, image, mask })
     };
-    experiment.views.iter().map(one).collect()
+    scene.views.iter().map(one).collect()
 }
 
 /// Reads an X-ray of any format: NPY, DICOM, or a picture or volume with a single layer.

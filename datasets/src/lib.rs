@@ -1,11 +1,13 @@
 //! Dataset manifests, their fetching, and seeded generators.
 //!
 //! - [`phantom`] invents lumbar patients from a seed: CT, labels, landmarks.
+//! - [`brain`] invents pairs of brain-like images with a known deformation between them.
 //! - [`labels`] names the structures in label volumes.
 //! - [`manifest`] says which public datasets can be fetched, from where, under which licence.
 //! - [`cache`] says where they lie and checks them.
 //! - [`mod@fetch`] (cargo feature `fetch`, on by default) gets them.
 
+pub mod brain;
 pub mod cache;
 #[cfg(feature = "fetch")]
 pub mod fetch;

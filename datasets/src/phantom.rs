@@ -14,7 +14,7 @@ mod pelvis;
 pub mod scene;
 mod soft_tissue;
 pub mod spine;
-mod texture;
+pub(crate) mod texture;
 mod vertebra;
 pub mod voxelise;
 

@@ -9,14 +9,18 @@
 //! Brunn, Himthani, Biros, Mehl & Mang 2021, "CLAIRE", J. Open Source Softw.).
 
 pub mod affine;
+pub mod compare;
 pub mod distance;
 pub mod fault;
 pub mod fft;
 pub mod field;
+pub mod frame;
 pub mod grid;
+pub mod intensity;
 pub mod interpolate;
 pub mod objective;
 pub mod real;
 pub mod spectral;
 pub mod stencil;
 pub mod transport;
+pub mod warp;

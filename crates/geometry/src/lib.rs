@@ -22,6 +22,7 @@ pub mod itk_transform_file;
 mod json;
 pub mod mean;
 pub mod opencv_yaml;
+pub mod points_file;
 pub mod projection_file;
 pub mod rotation;
 pub mod se3;

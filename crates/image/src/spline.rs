@@ -235,7 +235,7 @@ mod tests {
     fn the_gradient_is_that_of_the_value() {
         for shape in [[9, 8, 7], [2, 5, 3], [1, 6, 2]] {
             let spline = CubicSpline::new(volume(shape, |[x, y, z]| ((x * 7.0 + y * 13.0 + z * 29.0) % 11.0) - 3.0));
-            for p in [[0.3, 0.6, 0.2], [0.9, 1.45, 0.55]] {
+            for p in [[0.3f64, 0.6, 0.2], [0.9, 1.45, 0.55]] {
                 let index = Point::new(p[0].min(shape[0] as f64 - 1.0), p[1], p[2]);
                 let (value, gradient) = spline.value_and_gradient(&index).unwrap();
                 assert!((value - f64::from(spline.value(&index).unwrap())).abs() < 1e-5);

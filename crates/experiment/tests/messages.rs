@@ -96,7 +96,7 @@ fn overrides_point_at_themselves() {
 #[test]
 fn tables_must_fit_together() {
     for (text, sentence) in [
-        ("", "doc.toml:1:1: no CT: the document needs a [phantom] or a [volume] table"),
+        ("[view]\n[render]\n", "doc.toml:1:1: no CT: the document needs a [phantom] or a [volume] table"),
         ("[phantom]\n[view]\n", "doc.toml:1:1: no task: the document needs a [register] or a [render] table"),
         (
             "[phantom]\n[view]\n[render]\n[starts]\ncount = 3\n",

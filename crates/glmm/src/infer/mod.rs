@@ -1,12 +1,16 @@
 //! Inference: tests, intervals, contrasts and checks.
 
+pub mod compare;
 pub mod contrasts;
 pub mod distributions;
 pub mod emmeans;
 pub mod error;
 pub mod kenward_roger;
+pub mod inverse_link;
 mod linear_state;
 pub mod multiplicity;
 pub mod rectangle;
+pub mod residual_checks;
 pub mod satterthwaite;
+pub mod simulate;
 pub mod wald;

@@ -105,9 +105,8 @@ pub fn compare(candidates: &[Candidate]) -> Result<Comparison, InferenceError> {
 
 /// Whether two fits may stand in one table.
 fn check(a: &Candidate, b: &Candidate) -> Result<(), InferenceError> {
-    let refuse = |problem: String| {
-        Err(InferenceError::Comparison { first: a.name.into(), second: b.name.into(), problem })
-    };
+    let refuse =
+        |problem: String| Err(InferenceError::Comparison { first: a.name.into(), second: b.name.into(), problem });
     if a.design.rows != b.design.rows {
         let (m, n) = (a.design.rows.len(), b.design.rows.len());
         return refuse(format!(
@@ -124,7 +123,8 @@ fn check(a: &Candidate, b: &Candidate) -> Result<(), InferenceError> {
     if reml(a) != reml(b) {
         return refuse("one is fitted by REML, the other by maximum likelihood".into());
     }
-    if reml(a) && !(spans(&b.design.mean.fixed, &a.design.mean.fixed) && spans(&a.design.mean.fixed, &b.design.mean.fixed))
+    if reml(a)
+        && !(spans(&b.design.mean.fixed, &a.design.mean.fixed) && spans(&a.design.mean.fixed, &b.design.mean.fixed))
     {
         return refuse(
             "their restricted likelihoods belong to different fixed effects; refit by maximum likelihood".into(),
@@ -161,9 +161,15 @@ fn likelihood_ratio(small: &Candidate, large: &Candidate) -> (Option<LikelihoodR
         if chi_squared <= 0.0 { 1.0 } else { 0.5 * fewer + 0.5 * p }
     });
     let note = if chi_squared < -1e-4 {
-        Some(format!("The log-likelihood is below that of the smaller \"{}\": one of the fits is no optimum.", small.name))
+        Some(format!(
+            "The log-likelihood is below that of the smaller \"{}\": one of the fits is no optimum.",
+            small.name
+        ))
     } else if one_variance {
-        Some("The smaller model puts a variance to its boundary zero, where p is too large; p_boundary accounts for it.".into())
+        Some(
+            "The smaller model puts a variance to its boundary zero, where p is too large; p_boundary accounts for it."
+                .into(),
+        )
     } else if added > 0 {
         Some("The smaller model puts variances to their boundary zero, where p is too large.".into())
     } else {
@@ -196,7 +202,8 @@ fn not_nested(small: &Candidate, large: &Candidate) -> Option<String> {
     let large_terms = terms(large.design);
     let missing = terms(small.design).into_iter().find(|(p, term)| {
         !term.columns.iter().enumerate().all(|(c, _)| {
-            let column = |t: &RandomTerm, c: usize| t.values[c * t.level_of_row.len()..][..t.level_of_row.len()].to_vec();
+            let column =
+                |t: &RandomTerm, c: usize| t.values[c * t.level_of_row.len()..][..t.level_of_row.len()].to_vec();
             let wanted = column(term, c);
             let same_groups = |t: &RandomTerm| t.level_of_row == term.level_of_row;
             large_terms
@@ -205,5 +212,7 @@ fn not_nested(small: &Candidate, large: &Candidate) -> Option<String> {
                 .any(|(_, t)| (0..t.columns.len()).any(|k| column(t, k) == wanted))
         })
     });
-    missing.map(|(_, term)| format!("the larger model lacks its random effects ({} | {})", term.columns.join(" + "), term.group))
+    missing.map(|(_, term)| {
+        format!("the larger model lacks its random effects ({} | {})", term.columns.join(" + "), term.group)
+    })
 }

@@ -62,7 +62,7 @@ impl<'a> Simulator<'a> {
             factor(form, covariance.rows, &parameters_of(form, covariance))
         };
         let modes = fit.random.iter().flat_map(|term| {
-            (0..term.modes.rows).flat_map(|level| (0..term.modes.columns).map(move |c| term.modes[(level, c)]))
+            (0..term.modes.rows).flat_map(move |level| (0..term.modes.columns).map(move |c| term.modes[(level, c)]))
         });
         Ok(Self {
             design,

@@ -1,8 +1,10 @@
 //! Small designs and plain dense forms that the tests compare with.
 
 use crate::design::{Covariance, Design, ModelMatrix, Predictor, RandomTerm, Response};
+use crate::laplace::model::Model;
 use crate::matrix::{Matrix, dot};
 use crate::random::Layout;
+use crate::settings::{Family, Link, Settings, ZeroPart};
 
 /// A model matrix of an intercept and `columns − 1` deterministic covariates.
 pub fn model_matrix(n: usize, columns: usize) -> ModelMatrix {
@@ -138,4 +140,130 @@ pub fn dense_deviance(design: &Design, theta: &[f64], reml: bool, sigma: f64) ->
     let tau = std::f64::consts::TAU.ln();
     let ml = l.cholesky_log_determinant() + n as f64 * tau + rss;
     if reml { ml + rx.cholesky_log_determinant() - p as f64 * tau } else { ml }
+}
+
+/// A design for every family, link and zero part, with random effects of several kinds.
+pub fn generalised_designs() -> Vec<(Design, Settings)> {
+    let n = 60;
+    let kinds = random_kinds(n);
+    let mut designs = Vec::new();
+    let all = [
+        Family::Gaussian,
+        Family::Binomial,
+        Family::Poisson,
+        Family::NegativeBinomial1,
+        Family::NegativeBinomial2,
+        Family::Gamma,
+        Family::Beta,
+        Family::BetaBinomial,
+        Family::Ordinal,
+    ];
+    for family in all {
+        for (l, &link) in family.links().iter().enumerate() {
+            if family == Family::Gaussian && link == Link::Identity {
+                continue;
+            }
+            for zero in [ZeroPart::None, ZeroPart::Inflated, ZeroPart::Hurdle] {
+                let settings = Settings { link, zero, ..Settings::new(family) };
+                let mut design =
+                    design(vec![], predictor(n, 2, kinds[(l + zero as usize) % kinds.len()].clone()));
+                design.weights = (0..n).map(|i| if i % 4 == 0 { 1.5 } else { 1.0 }).collect();
+                design.rows = (0..n as u32).collect();
+                design.response = response(family, n, zero);
+                if zero != ZeroPart::None {
+                    design.zero = Some(predictor(n, 2, kinds[l % 2].clone()));
+                }
+                if crate::check::check(&design, &settings).is_ok() {
+                    designs.push((design, settings));
+                }
+            }
+        }
+    }
+    designs
+}
+
+fn response(family: Family, n: usize, zero: ZeroPart) -> Response {
+    let lump = |i: usize| zero != ZeroPart::None && i % 5 == 1;
+    let unit = |i: usize| 0.5 + 0.45 * noise(i + 300);
+    let group = |i: usize| 0.8 * noise(1000 + i / 6);
+    match family {
+        Family::Gaussian => Response::Real((0..n).map(|i| 2.0 + unit(i) + 0.2 * group(i)).collect()),
+        Family::Gamma => {
+            Response::Real((0..n).map(|i| if lump(i) { 0.0 } else { (unit(i) + group(i)).exp() * 0.4 }).collect())
+        }
+        Family::Beta => Response::Real((0..n).map(|i| if lump(i) { 0.0 } else { unit(i) }).collect()),
+        Family::Binomial | Family::BetaBinomial => {
+            let trials: Vec<f64> = (0..n).map(|i| (3 + i % 4) as f64).collect();
+            let share = |i: usize| (unit(i) + 0.3 * group(i)).clamp(0.0, 0.99);
+            let successes = (0..n).map(|i| if lump(i) { 0.0 } else { (share(i) * trials[i]).floor() }).collect();
+            Response::Counts { successes, trials }
+        }
+        Family::Ordinal => {
+            let code = |i: usize| (4.0 * (unit(i) + 0.2 * group(i)).clamp(0.0, 0.99)).floor() as u32;
+            Response::Ordinal { codes: (0..n).map(code).collect(), levels: (0..4).map(|l| l.to_string()).collect() }
+        }
+        _ => {
+            let count = |i: usize| ((1.6 * unit(i) + group(i)).exp() * 1.3 * (1.0 + f64::from(i % 7 == 0))).floor();
+            Response::Real((0..n).map(|i| if lump(i) { 0.0 } else { count(i) }).collect())
+        }
+    }
+}
+
+/// Laplace's approximation with dense matrices and numerical derivatives of the log-densities, from the mode that plain
+/// Newton steps find from `u`.
+pub fn dense_laplace(model: &Model, psi: &[f64], mut u: Vec<f64>) -> f64 {
+    let n = model.rows();
+    let q = model.layout.effects();
+    let z: Vec<Matrix> =
+        (0..model.bases.len()).map(|a| dense_z(&model.layout, a, model.theta(psi), n)).collect();
+    let base = model.base(psi);
+    let shape = model.shape(psi);
+    let likelihood = &model.likelihood;
+    let weight = |i: usize| if likelihood.family == Family::Gaussian { 1.0 } else { likelihood.weights[i] };
+    let density = |i: usize, eta: [f64; 2]| weight(i) * likelihood.log_density(i, eta, &shape);
+    for step in 0..200 {
+        let mut eta = [base[0].clone(), base[1].clone()];
+        for (a, z) in z.iter().enumerate() {
+            eta[a].iter_mut().zip(z.times(&u)).for_each(|(e, v)| *e += v);
+        }
+        let f = |i: usize, x: f64, y: f64| density(i, [eta[0][i] + x, eta[1].get(i).map_or(0.0, |e| e + y)]);
+        let (mut gradient, mut h) = (u.clone(), Matrix::identity(q));
+        let d = 1e-4;
+        for i in 0..n {
+            let slope = [(f(i, d, 0.0) - f(i, -d, 0.0)) / (2.0 * d), (f(i, 0.0, d) - f(i, 0.0, -d)) / (2.0 * d)];
+            let centre = f(i, 0.0, 0.0);
+            let second = [
+                (f(i, d, 0.0) - 2.0 * centre + f(i, -d, 0.0)) / (d * d),
+                (f(i, d, d) - f(i, d, -d) - f(i, -d, d) + f(i, -d, -d)) / (4.0 * d * d),
+                (f(i, 0.0, d) - 2.0 * centre + f(i, 0.0, -d)) / (d * d),
+            ];
+            for (a, za) in z.iter().enumerate() {
+                for r in (0..q).filter(|&r| za[(i, r)] != 0.0) {
+                    gradient[r] -= slope[a] * za[(i, r)];
+                    for (b, zb) in z.iter().enumerate() {
+                        for c in (0..q).filter(|&c| zb[(i, c)] != 0.0) {
+                            h[(r, c)] -= second[a + b] * za[(i, r)] * zb[(i, c)];
+                        }
+                    }
+                }
+            }
+        }
+        let mut l = h.cholesky();
+        while l.is_none() {
+            // Negative curvature on the way: shorter steps.
+            (0..q).for_each(|r| h[(r, r)] += 1.0);
+            l = h.cholesky();
+        }
+        let l = l.expect("the loop ends with a factor");
+        let move_by = l.cholesky_solve(&gradient);
+        let decrement = dot(&gradient, &move_by);
+        if decrement < 1e-14 || step == 199 {
+            let total: f64 = (0..n).map(|i| f(i, 0.0, 0.0)).sum();
+            let square: f64 = u.iter().map(|u| u * u).sum();
+            return 0.5 * square - total + 0.5 * l.cholesky_log_determinant();
+        }
+        let length = if decrement > 1.0 { 0.5 } else { 1.0 };
+        u.iter_mut().zip(&move_by).for_each(|(u, s)| *u -= length * s);
+    }
+    unreachable!("the last step returns")
 }

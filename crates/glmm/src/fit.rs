@@ -234,12 +234,11 @@ pub struct Progress<'a> {
 /// Fits a model. `observer` is told of every evaluation of the likelihood.
 ///
 /// Linear mixed models go through the [profiled deviance](crate::profile), all others through
-/// Laplace's approximation or quadrature.
+/// [Laplace's approximation](crate::laplace) or quadrature.
 pub fn fit(design: &Design, settings: &Settings, observer: &mut dyn FnMut(Progress)) -> Result<Fit, FitError> {
     crate::check::check(design, settings)?;
     if !settings.is_linear() {
-        let problem = format!("the {} family is not fitted yet", settings.family.name());
-        return Err(FitError::Evaluation { problem });
+        return crate::generalised::fit_generalised(design, settings, observer);
     }
     crate::linear_mixed::fit_linear(design, settings, observer)
 }

@@ -17,7 +17,10 @@ pub mod design;
 pub mod family;
 pub mod fit;
 pub mod formula;
+pub mod generalised;
+pub mod generalised_report;
 pub mod infer;
+pub mod joint;
 pub mod laplace;
 pub mod linear;
 pub mod linear_mixed;
@@ -31,6 +34,7 @@ pub mod report;
 pub mod selected;
 pub mod settings;
 pub mod sparse;
+pub mod start;
 pub mod table;
 #[cfg(test)]
 mod testing;

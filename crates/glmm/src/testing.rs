@@ -165,8 +165,7 @@ pub fn generalised_designs() -> Vec<(Design, Settings)> {
             }
             for zero in [ZeroPart::None, ZeroPart::Inflated, ZeroPart::Hurdle] {
                 let settings = Settings { link, zero, ..Settings::new(family) };
-                let mut design =
-                    design(vec![], predictor(n, 2, kinds[(l + zero as usize) % kinds.len()].clone()));
+                let mut design = design(vec![], predictor(n, 2, kinds[(l + zero as usize) % kinds.len()].clone()));
                 design.weights = (0..n).map(|i| if i % 4 == 0 { 1.5 } else { 1.0 }).collect();
                 design.rows = (0..n as u32).collect();
                 design.response = response(family, n, zero);
@@ -214,8 +213,7 @@ fn response(family: Family, n: usize, zero: ZeroPart) -> Response {
 pub fn dense_laplace(model: &Model, psi: &[f64], mut u: Vec<f64>) -> f64 {
     let n = model.rows();
     let q = model.layout.effects();
-    let z: Vec<Matrix> =
-        (0..model.bases.len()).map(|a| dense_z(&model.layout, a, model.theta(psi), n)).collect();
+    let z: Vec<Matrix> = (0..model.bases.len()).map(|a| dense_z(&model.layout, a, model.theta(psi), n)).collect();
     let base = model.base(psi);
     let shape = model.shape(psi);
     let likelihood = &model.likelihood;

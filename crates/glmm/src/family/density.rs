@@ -67,7 +67,8 @@ where
     let (ln_mu, ln_rest) = probability_jets(link, &eta);
     let (a, b, precision) = ((ln_mu + phi).exp(), (ln_rest + phi).exp(), phi.exp());
     let ln_gamma_of = |x: Jet<N>| x.compose(ln_gamma_derivatives(x.value()));
-    ln_gamma_of(precision) - ln_gamma_of(a) - ln_gamma_of(b) + a.plus(-1.0).scale(y.ln())
+    ln_gamma_of(precision) - ln_gamma_of(a) - ln_gamma_of(b)
+        + a.plus(-1.0).scale(y.ln())
         + b.plus(-1.0).scale((-y).ln_1p())
 }
 

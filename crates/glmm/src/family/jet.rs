@@ -181,8 +181,7 @@ mod tests {
     #[test]
     fn jets_of_a_polynomial_and_an_exponential_are_its_taylor_coefficients() {
         // f = x² y + exp(x z) at (2, 3, 0.5), by hand.
-        let (x, y, z) =
-            (Jet::<20>::variable(2.0, 0), Jet::<20>::variable(3.0, 1), Jet::<20>::variable(0.5, 2));
+        let (x, y, z) = (Jet::<20>::variable(2.0, 0), Jet::<20>::variable(3.0, 1), Jet::<20>::variable(0.5, 2));
         let f = x * x * y + (x * z).exp();
         let e = 1f64.exp();
         // Order: 1; x y z; xx xy xz yy yz zz; xxx xxy xxz xyy xyz xzz yyy yyz yzz zzz.

@@ -227,12 +227,18 @@ impl<'a> Likelihood<'a> {
             }
             for slot in 0..self.slots() {
                 let Some(index) = self.shape_of(slot, i) else {
-                    out.d1s[slot].iter_mut().chain(&mut out.d2s[slot]).filter(|v| !v.is_empty()).for_each(|v| v[i] = 0.0);
+                    out.d1s[slot]
+                        .iter_mut()
+                        .chain(&mut out.d2s[slot])
+                        .filter(|v| !v.is_empty())
+                        .for_each(|v| v[i] = 0.0);
                     continue;
                 };
                 out.s[index] += weight * row.s[slot];
                 out.ss[(index, index)] += weight * row.ss[2 * slot];
-                if slot == 1 && let Some(other) = self.shape_of(0, i) {
+                if slot == 1
+                    && let Some(other) = self.shape_of(0, i)
+                {
                     out.ss[(index, other)] += weight * row.ss[1];
                     out.ss[(other, index)] += weight * row.ss[1];
                 }
@@ -253,15 +259,19 @@ impl<'a> Likelihood<'a> {
 
     fn row(&self, i: usize, eta: f64, zeta: f64, shape: &[f64]) -> Row {
         if self.family == Family::Ordinal {
-            let distance = |slot: usize| {
-                self.shape_of(slot, i).map(|j| Jet::<10>::variable(shape[j] - eta, slot))
-            };
+            let distance = |slot: usize| self.shape_of(slot, i).map(|j| Jet::<10>::variable(shape[j] - eta, slot));
             return row_of_category(category(self.link, distance(0), distance(1)));
         }
         match (self.predictors(), self.shapes()) {
             (1, 0) => {
                 let c = self.density::<4>(i, Jet::variable(eta, 0), None, None).0;
-                Row { value: c[0], d1: [c[1], 0.0], d2: [2.0 * c[2], 0.0, 0.0], d3: [6.0 * c[3], 0.0, 0.0, 0.0], ..Row::default() }
+                Row {
+                    value: c[0],
+                    d1: [c[1], 0.0],
+                    d2: [2.0 * c[2], 0.0, 0.0],
+                    d3: [6.0 * c[3], 0.0, 0.0, 0.0],
+                    ..Row::default()
+                }
             }
             (1, _) => {
                 let phi = Jet::variable(shape[0], 1);
@@ -464,8 +474,9 @@ mod tests {
                         let of = |slot: usize| if l.shape_of(slot, i) == Some(j) { here.d1s[slot][p][i] } else { 0.0 };
                         close("d1s", slope(&|s| s.d1[p][i]), (0..l.slots()).map(of).sum());
                         for q in 0..l.predictors() {
-                            let of =
-                                |slot: usize| if l.shape_of(slot, i) == Some(j) { here.d2s[slot][p + q][i] } else { 0.0 };
+                            let of = |slot: usize| {
+                                if l.shape_of(slot, i) == Some(j) { here.d2s[slot][p + q][i] } else { 0.0 }
+                            };
                             close("d2s", -slope(&|s| s.w.by_pair[p + q][i]), (0..l.slots()).map(of).sum());
                         }
                     }
@@ -478,7 +489,9 @@ mod tests {
     fn probabilities_of_counts_and_categories_add_up_to_one() {
         for (mut design, settings) in likelihoods() {
             let outcomes: Vec<f64> = match settings.family {
-                Family::Poisson | Family::NegativeBinomial1 | Family::NegativeBinomial2 => (0..400).map(f64::from).collect(),
+                Family::Poisson | Family::NegativeBinomial1 | Family::NegativeBinomial2 => {
+                    (0..400).map(f64::from).collect()
+                }
                 Family::Ordinal => (0..4).map(f64::from).collect(),
                 _ => continue,
             };

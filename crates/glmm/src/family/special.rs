@@ -23,12 +23,9 @@ pub fn polygamma(mut x: f64) -> [f64; 3] {
     let digamma = x.ln()
         - 0.5 * r
         - s * (1.0 / 12.0 - s * (1.0 / 120.0 - s * (1.0 / 252.0 - s * (1.0 / 240.0 - s * (1.0 / 132.0)))));
-    let trigamma = r
-        + 0.5 * s
-        + s * r * (1.0 / 6.0 - s * (1.0 / 30.0 - s * (1.0 / 42.0 - s * (1.0 / 30.0 - s * (5.0 / 66.0)))));
-    let tetragamma = -s
-        - s * r
-        - s * s * (0.5 - s * (1.0 / 6.0 - s * (1.0 / 6.0 - s * (0.3 - s * (5.0 / 6.0)))));
+    let trigamma =
+        r + 0.5 * s + s * r * (1.0 / 6.0 - s * (1.0 / 30.0 - s * (1.0 / 42.0 - s * (1.0 / 30.0 - s * (5.0 / 66.0)))));
+    let tetragamma = -s - s * r - s * s * (0.5 - s * (1.0 / 6.0 - s * (1.0 / 6.0 - s * (0.3 - s * (5.0 / 6.0)))));
     [a + digamma, b + trigamma, c + tetragamma]
 }
 
@@ -88,8 +85,7 @@ pub fn rising_ratio(y: f64, x: f64) -> Derivatives {
 
 /// K(x) = x log x − x − log Γ(x) with its derivatives: the constant of a gamma density of shape x.
 pub fn gamma_constant(x: f64) -> Derivatives {
-    let value =
-        if x < 10.0 { x * x.ln() - x - ln_gamma(x) } else { 0.5 * (x / TAU).ln() - stirling_rest(x) };
+    let value = if x < 10.0 { x * x.ln() - x - ln_gamma(x) } else { 0.5 * (x / TAU).ln() - stirling_rest(x) };
     let [a, b, c] = polygamma(x);
     [value, x.ln() - a, 1.0 / x - b, -1.0 / (x * x) - c]
 }
@@ -126,7 +122,9 @@ pub fn ln_normal_cdf(x: f64) -> Derivatives {
     } else {
         let r = -1.0 / x;
         let s = r * r;
-        let rest = r * (1.0 - s * (2.0 - s * (10.0 - s * (74.0 - s * (706.0 - s * (8162.0 - s * (110_410.0 - s * 1_708_394.0)))))));
+        let rest = r
+            * (1.0
+                - s * (2.0 - s * (10.0 - s * (74.0 - s * (706.0 - s * (8162.0 - s * (110_410.0 - s * 1_708_394.0)))))));
         let m = rest - x;
         (-0.5 * x * x - 0.5 * TAU.ln() - m.ln(), m, rest)
     };
@@ -147,7 +145,13 @@ pub fn ln_cauchy_cdf(x: f64) -> Derivatives {
 /// log(1 − exp(−eˣ)) with its derivatives.
 pub fn ln_gumbel_cdf(x: f64) -> Derivatives {
     let t = x.exp();
-    let g = if t > 700.0 { 0.0 } else if t < 1e-300 { 1.0 } else { t / t.exp_m1() };
+    let g = if t > 700.0 {
+        0.0
+    } else if t < 1e-300 {
+        1.0
+    } else {
+        t / t.exp_m1()
+    };
     let value = if t < 1e-300 { x } else { log_one_minus_exp(t)[0] };
     // 1 − t − g is −t/2 + … for small t, where the difference would lose digits.
     let rest = if t < 1e-4 { -t * (0.5 + t / 12.0) } else { 1.0 - t - g };
@@ -167,7 +171,11 @@ mod tests {
             for k in 1..4 {
                 let difference = (up[k - 1] - down[k - 1]) / (2.0 * h);
                 let scale = at[k].abs().max(1e-6 * (1.0 + at[k - 1].abs()));
-                assert!((difference - at[k]).abs() < 2e-6 * scale.max(1e-9), "{name}({x}), {k}: {difference} {}", at[k]);
+                assert!(
+                    (difference - at[k]).abs() < 2e-6 * scale.max(1e-9),
+                    "{name}({x}), {k}: {difference} {}",
+                    at[k]
+                );
             }
         }
     }

@@ -221,7 +221,11 @@ mod tests {
                 let found = laplace(&model, &state);
                 if curvature == Curvature::Observed {
                     let dense = testing::dense_laplace(&model, &psi, state.u.iter().map(|u| u + 0.01).collect());
-                    assert!((found.value - dense).abs() < 1e-7 * (1.0 + dense.abs()), "{name}: {} {dense}", found.value);
+                    assert!(
+                        (found.value - dense).abs() < 1e-7 * (1.0 + dense.abs()),
+                        "{name}: {} {dense}",
+                        found.value
+                    );
                 }
                 let gradient = found.gradient();
                 for j in 0..psi.len() {
@@ -233,7 +237,11 @@ mod tests {
                     };
                     let difference = (value(h) - value(-h)) / (2.0 * h);
                     let scale = 1.0 + difference.abs();
-                    assert!((difference - gradient[j]).abs() < 3e-6 * scale, "{name} {j}: {difference} {}", gradient[j]);
+                    assert!(
+                        (difference - gradient[j]).abs() < 3e-6 * scale,
+                        "{name} {j}: {difference} {}",
+                        gradient[j]
+                    );
                 }
             }
         }

@@ -9,8 +9,9 @@
 //! implicit differentiation: dû/dψ = −H⁻¹ ∂²f/∂u∂ψ (Skaug & Fournier 2006, Comput. Stat. Data Anal. 51).
 
 pub mod gradient;
+pub mod hessian;
 
 pub mod leverage;
 pub mod mode;
 pub mod model;
-
+pub mod quadrature;

@@ -250,9 +250,17 @@ impl<'a> Model<'a> {
 
     /// The first-order change of the mode from a state to ψ: −H⁻¹ ∂²f/∂u∂ψ δψ, and the new base.
     pub fn predict(&self, state: &State, psi: &[f64], base: &[Vec<f64>; 2]) -> Vec<f64> {
-        let moved: Vec<Matrix> = self.layout.factors(self.theta(psi)).iter().zip(&state.factors).map(|(a, b)| {
-            Matrix { rows: a.rows, columns: a.columns, values: a.values.iter().zip(&b.values).map(|(a, b)| a - b).collect() }
-        }).collect();
+        let moved: Vec<Matrix> = self
+            .layout
+            .factors(self.theta(psi))
+            .iter()
+            .zip(&state.factors)
+            .map(|(a, b)| Matrix {
+                rows: a.rows,
+                columns: a.columns,
+                values: a.values.iter().zip(&b.values).map(|(a, b)| a - b).collect(),
+            })
+            .collect();
         let db = self.layout.apply(&moved, &state.u, false);
         let shape = self.shape(psi);
         let mut direction = [vec![], vec![]];
@@ -284,9 +292,8 @@ impl<'a> Model<'a> {
         if self.bases.len() == 1 {
             return [w[0].iter().zip(v[0]).map(|(w, v)| w * v).collect(), vec![]];
         }
-        let both = |x: usize, y: usize| {
-            (0..self.rows()).map(|i| w[x][i] * v[0][i] + w[y][i] * v[1][i]).collect::<Vec<f64>>()
-        };
+        let both =
+            |x: usize, y: usize| (0..self.rows()).map(|i| w[x][i] * v[0][i] + w[y][i] * v[1][i]).collect::<Vec<f64>>();
         [both(0, 1), both(1, 2)]
     }
 }

@@ -236,9 +236,28 @@ pub struct Progress<'a> {
 /// Linear mixed models go through the [profiled deviance](crate::profile), all others through
 /// [Laplace's approximation](crate::laplace) or quadrature.
 pub fn fit(design: &Design, settings: &Settings, observer: &mut dyn FnMut(Progress)) -> Result<Fit, FitError> {
+    if let Some(without) = without_intercept(design, settings) {
+        return fit(&without, settings, observer);
+    }
     crate::check::check(design, settings)?;
     if !settings.is_linear() {
         return crate::generalised::fit_generalised(design, settings, observer);
     }
     crate::linear_mixed::fit_linear(design, settings, observer)
+}
+
+/// The design of ordered categories without the intercept, which the thresholds hold already; nothing where there is none.
+fn without_intercept(design: &Design, settings: &Settings) -> Option<Design> {
+    if settings.family != crate::settings::Family::Ordinal {
+        return None;
+    }
+    let fixed = &design.mean.fixed;
+    let at = fixed.names.iter().position(|n| n == "(Intercept)")?;
+    let mut without = design.clone();
+    let columns = &mut without.mean.fixed;
+    columns.values.drain(at * fixed.rows..(at + 1) * fixed.rows);
+    columns.names.remove(at);
+    columns.term_of_column.remove(at);
+    without.low = None;
+    Some(without)
 }

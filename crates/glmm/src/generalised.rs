@@ -6,7 +6,7 @@ use crate::laplace::gradient::{Value, laplace};
 use crate::laplace::hessian::{Approximation, exact, hessian};
 use crate::laplace::mode::find_mode;
 use crate::laplace::model::{Model, State};
-use crate::laplace::quadrature::quadrature;
+use crate::laplace::quadrature::{Rule, quadrature};
 use crate::matrix::Matrix;
 use crate::outer::{Evaluate, Optimum, Point, minimise, quasi_newton, safe_factor};
 use crate::settings::{Method, Settings};
@@ -55,9 +55,13 @@ impl<'a, 'b> Evaluator<'a, 'b> {
 
 /// The approximation of a method.
 pub fn approximation(method: Method) -> impl Fn(&Model, &mut State) -> Option<Value> {
-    move |model, state| match method {
-        Method::Quadrature(points) if points > 1 => quadrature(model, state, points),
-        _ => Some(laplace(model, state)),
+    let rule = match method {
+        Method::Quadrature(points) if points > 1 => Some(Rule::new(points)),
+        _ => None,
+    };
+    move |model, state| match &rule {
+        Some(rule) => quadrature(model, state, rule),
+        None => Some(laplace(model, state)),
     }
 }
 

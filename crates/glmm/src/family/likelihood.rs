@@ -61,6 +61,12 @@ pub struct Slopes {
     pub d1s: [[Vec<f64>; 2]; 2],
     /// For each slot ∂³ℓ/∂φ∂η_a∂η_b.
     pub d2s: [[Vec<f64>; 3]; 2],
+    /// Whether the two arrays below are wanted.
+    pub by_row: bool,
+    /// ℓ of each row.
+    pub densities: Vec<f64>,
+    /// For each slot ∂ℓ/∂φ of each row.
+    pub s_by_row: [Vec<f64>; 2],
 }
 
 /// Derivatives of a row from a jet in (η, φ).
@@ -205,17 +211,32 @@ impl<'a> Likelihood<'a> {
         out.s = vec![0.0; self.shapes()];
         out.ss = Matrix::zeros(self.shapes(), self.shapes());
         out.value = 0.0;
+        resize(&mut out.densities, out.by_row);
+        out.s_by_row.iter_mut().enumerate().for_each(|(slot, v)| resize(v, out.by_row && slot < self.slots()));
+        if out.by_row {
+            return self.general_slopes(eta, shape, out);
+        }
         if !two && self.link == Link::Logit && self.family == Family::Binomial {
             return self.logit_slopes(eta[0], out);
         }
         if !two && self.link == Link::Log && self.family == Family::Poisson {
             return self.log_poisson_slopes(eta[0], out);
         }
-        for i in 0..n {
+        self.general_slopes(eta, shape, out);
+    }
+
+    /// The slopes of any family, by jets.
+    fn general_slopes(&self, eta: [&[f64]; 2], shape: &[f64], out: &mut Slopes) {
+        let two = self.predictors() == 2;
+        for i in 0..self.rows() {
             let row = self.row(i, eta[0][i], if two { eta[1][i] } else { 0.0 }, shape);
             // A Gaussian density has taken its weight into its variance.
             let weight = if self.family == Family::Gaussian { 1.0 } else { self.weights[i] };
             out.value += weight * row.value;
+            if out.by_row {
+                out.densities[i] = weight * row.value;
+                (0..self.slots()).for_each(|slot| out.s_by_row[slot][i] = weight * row.s[slot]);
+            }
             for a in 0..self.predictors() {
                 out.d1[a][i] = weight * row.d1[a];
             }

@@ -7,7 +7,7 @@ use crate::design::Design;
 use crate::family::likelihood::{Likelihood, Slopes};
 use crate::matrix::{Matrix, add_scaled};
 use crate::random::Layout;
-use crate::settings::{Curvature, Family, Settings};
+use crate::settings::{Curvature, Family, Method, Settings};
 use crate::sparse::Pattern;
 
 /// A generalised linear mixed model, ready to be evaluated.
@@ -76,7 +76,11 @@ impl<'a> Model<'a> {
             likelihood,
             bases: predictors().map(|p| Basis::new(&p.fixed)).collect(),
             offsets: predictors().map(|p| &p.offset[..]).collect(),
-            curvature: settings.curvature,
+            // Quadrature corrects the exact Laplace approximation, whatever the curvature asked for.
+            curvature: match settings.method {
+                Method::Quadrature(points) if points > 1 => Curvature::Observed,
+                _ => settings.curvature,
+            },
         }
     }
 

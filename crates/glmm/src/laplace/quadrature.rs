@@ -27,7 +27,8 @@ impl Rule {
     /// The rule of `n` points: eigenvalues of the Jacobi matrix (Golub & Welsch 1969), polished by Newton's method on the
     /// Hermite functions, which neither over- nor underflow.
     pub fn new(n: usize) -> Rule {
-        let jacobi = Matrix::from_fn(n, n, |i, j| if i.abs_diff(j) == 1 { (0.5 * i.max(j) as f64).sqrt() } else { 0.0 });
+        let jacobi =
+            Matrix::from_fn(n, n, |i, j| if i.abs_diff(j) == 1 { (0.5 * i.max(j) as f64).sqrt() } else { 0.0 });
         let mut points = jacobi.symmetric_eigen().0;
         points.sort_by(f64::total_cmp);
         let mut weights = Vec::with_capacity(n);

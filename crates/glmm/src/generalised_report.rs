@@ -144,10 +144,11 @@ fn shape_names(design: &Design, settings: &Settings) -> Vec<String> {
     }
 }
 
-/// ΛH⁻¹Λᵀ of each level.
+/// ΛH⁻¹Λᵀ of each level, with the curvature that the model asks for.
 fn conditional(model: &Model, state: &State) -> Vec<Vec<Matrix>> {
     let mut inverse = SelectedInverse::default();
-    inverse.compute(&model.pattern, &state.factor);
+    let factor = state.expected.as_deref().map_or(&state.factor, |(_, _, factor)| factor);
+    inverse.compute(&model.pattern, factor);
     let mut blocks = vec![0.0; model.cross.len];
     inverse.blocks(&model.layout, &model.cross, &model.pattern, &mut blocks);
     model.cross.conjugate(&model.layout, &state.factors, &mut blocks, false);

@@ -8,10 +8,10 @@
 use crate::distance::{Curvature, Distance, Pair};
 use crate::field::VectorField;
 use crate::grid::Grid;
-use crate::interpolate::Quad;
 use crate::interpolate::image::Image;
 use crate::interpolate::kernel::Kernel;
 use crate::interpolate::padded::Padded;
+use crate::interpolate::{Buffer, Quad};
 use crate::real::Real;
 use crate::stencil::{Difference, gradient};
 use crate::transport::flow::unpack;
@@ -105,7 +105,7 @@ pub enum ProblemError {
 
 /// Images on one grid, and how they are compared.
 #[derive(Debug)]
-pub struct Problem<R> {
+pub struct Problem<R: Real> {
     grid: Grid,
     fixed: Vec<Vec<R>>,
     moving: Vec<Image<R>>,
@@ -118,7 +118,7 @@ pub struct Problem<R> {
 
 /// The objective at one velocity.
 #[derive(Clone, Debug)]
-pub struct Evaluation<R> {
+pub struct Evaluation<R: Real> {
     /// The data part of the objective.
     pub value: f64,
     /// The warped moving image of every channel.
@@ -126,13 +126,13 @@ pub struct Evaluation<R> {
     slopes: Vec<Vec<R>>,
     curvatures: Vec<Curvature<R>>,
     /// Derivatives of each channel's moving image, per voxel, at the displaced points.
-    image_gradients: Vec<Vec<Quad<R>>>,
+    image_gradients: Vec<Buffer<Quad<R>>>,
     flow: Flow<R>,
 }
 
 /// The objective at one velocity with its gradient.
 #[derive(Clone, Debug)]
-pub struct Linearisation<R> {
+pub struct Linearisation<R: Real> {
     /// What it was made of.
     pub evaluation: Evaluation<R>,
     /// Gradient of the data part.

@@ -1,5 +1,6 @@
 //! The two precisions in which everything of this crate is computed.
 
+use crate::interpolate::four::Four;
 use bytemuck::Pod;
 use rustfft::FftNum;
 use std::iter::Sum;
@@ -9,6 +10,9 @@ use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 pub trait Real:
     FftNum + Pod + PartialOrd + AddAssign + SubAssign + MulAssign + DivAssign + Sum + Default + std::fmt::Display
 {
+    /// Four numbers of this precision in a vector register.
+    type Four: Four<Self>;
+
     /// The nearest number of this precision.
     fn of(value: f64) -> Self;
 
@@ -26,6 +30,11 @@ pub trait Real:
 }
 
 impl Real for f32 {
+    #[cfg(target_arch = "x86_64")]
+    type Four = std::arch::x86_64::__m128;
+    #[cfg(not(target_arch = "x86_64"))]
+    type Four = [f32; 4];
+
     #[inline(always)]
     fn of(value: f64) -> Self {
         value as f32
@@ -53,6 +62,8 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    type Four = [f64; 4];
+
     #[inline(always)]
     fn of(value: f64) -> Self {
         value

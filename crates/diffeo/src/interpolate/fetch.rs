@@ -1,17 +1,17 @@
-//! Short rows at scattered places of an array: the one place of this crate with `unsafe` code.
+//! Short rows at scattered places of an array: with `four` the only place of this crate with `unsafe` code.
 #![allow(unsafe_code)]
 
 use super::padded::PAD;
 
-/// Whether `T` samples of each of `T` rows of `T` planes, from any of the places, lie inside an array of `len`
-/// elements.
+/// Whether four samples of each of four rows of four planes, from any of the places, lie inside an array of `len`
+/// elements. A kernel of two samples asks for as much; the repeated samples make room for it.
 #[inline(always)]
-pub(crate) fn fits<const T: usize>(places: &[u32], row: usize, plane: usize, len: usize) -> bool {
+pub(crate) fn fits(places: &[u32], row: usize, plane: usize, len: usize) -> bool {
     let mut highest = 0;
     for &place in places {
         highest = highest.max(place);
     }
-    T <= PAD + 1 && highest as usize + (T - 1) * (plane + row + 1) < len
+    highest as usize + PAD * (plane + row + 1) < len
 }
 
 /// The `T` elements from `place` on.

@@ -1,6 +1,8 @@
 //! A scalar field at displaced grid points: values and exact derivatives of the interpolant in one pass.
 
 use super::block::{LANES, Planes, Quad, locate, slopes, weights};
+use super::buffer::Buffer;
+use super::four::Four;
 use super::kernel::{Kernel, Lagrange, Linear, Spline, Weights};
 use super::padded::Padded;
 use super::{fetch, prefilter};
@@ -10,7 +12,7 @@ use rayon::prelude::*;
 
 /// A periodic scalar field, ready to be interpolated.
 #[derive(Clone, Debug)]
-pub struct Image<R> {
+pub struct Image<R: Real> {
     samples: Padded<R>,
     kernel: Kernel,
 }
@@ -46,9 +48,9 @@ impl<R: Real> Image<R> {
     }
 
     /// Values at the grid's points displaced by so many voxels, and the derivatives along x, y and z per voxel.
-    pub fn values_and_gradients(&self, displacement: &Padded<Quad<R>>) -> (Vec<R>, Vec<Quad<R>>) {
-        let len = self.samples.shape().iter().product();
-        let (mut values, mut gradients) = (vec![R::zero(); len], vec![[R::zero(); 4]; len]);
+    pub fn values_and_gradients(&self, displacement: &Padded<Quad<R>>) -> (Vec<R>, Buffer<Quad<R>>) {
+        let len: usize = self.samples.shape().iter().product();
+        let (mut values, mut gradients) = (vec![R::zero(); len], Buffer::new(len));
         match self.kernel {
             Kernel::Linear => self.run::<Linear, 2, true>(displacement, &mut values, &mut gradients),
             Kernel::CubicLagrange => self.run::<Lagrange, 4, true>(displacement, &mut values, &mut gradients),
@@ -104,42 +106,41 @@ fn gather_row<R: Real, K: Weights<T>, const T: usize, const GRADIENT: bool>(
     for x in (0..values.len()).step_by(LANES) {
         let lanes = LANES.min(values.len() - x);
         let block = locate(&displacement[x..x + lanes], [x, y, z], source.shape(), K::BEFORE, Planes::Periodic);
-        assert!(fetch::fits::<T>(&block.place, row, plane, data.len()), "places are inside the padded array");
+        assert!(fetch::fits(&block.place, row, plane, data.len()), "places are inside the padded array");
         let w = weights::<R, K, T>(&block.fraction);
         let s = if GRADIENT { slopes::<R, K, T>(&block.fraction) } else { w };
         for l in 0..lanes {
             let place = block.place[l] as usize;
+            let splat = |weights: &[R; LANES]| R::Four::splat(weights[l]);
+            let zero = R::Four::splat(R::zero());
             // Sums over y and z for each of the row's samples: weighed, and with slopes along y or z instead.
-            let (mut sum, mut sum_y, mut sum_z) = ([R::zero(); T], [R::zero(); T], [R::zero(); T]);
+            let (mut sum, mut sum_y, mut sum_z) = (zero, zero, zero);
             for kz in 0..T {
-                let (mut flat, mut flat_y) = ([R::zero(); T], [R::zero(); T]);
+                let (mut flat, mut flat_y) = (zero, zero);
                 for ky in 0..T {
-                    let samples = fetch::row::<R, T>(data, place + kz * plane + ky * row);
-                    for kx in 0..T {
-                        flat[kx] += w[1][ky][l] * samples[kx];
-                        if GRADIENT {
-                            flat_y[kx] += s[1][ky][l] * samples[kx];
-                        }
+                    let samples = R::Four::load(fetch::row(data, place + kz * plane + ky * row));
+                    flat = flat.add(splat(&w[1][ky]).mul(samples));
+                    if GRADIENT {
+                        flat_y = flat_y.add(splat(&s[1][ky]).mul(samples));
                     }
                 }
-                for kx in 0..T {
-                    sum[kx] += w[2][kz][l] * flat[kx];
-                    if GRADIENT {
-                        sum_y[kx] += w[2][kz][l] * flat_y[kx];
-                        sum_z[kx] += s[2][kz][l] * flat[kx];
-                    }
+                sum = sum.add(splat(&w[2][kz]).mul(flat));
+                if GRADIENT {
+                    sum_y = sum_y.add(splat(&w[2][kz]).mul(flat_y));
+                    sum_z = sum_z.add(splat(&s[2][kz]).mul(flat));
                 }
             }
-            let across = |weights: &[[R; LANES]; T], sums: &[R; T]| {
+            let across = |weights: &[[R; LANES]; T], sums: [R; 4]| {
                 let mut total = weights[0][l] * sums[0];
                 for kx in 1..T {
                     total += weights[kx][l] * sums[kx];
                 }
                 total
             };
-            values[x + l] = across(&w[0], &sum);
+            values[x + l] = across(&w[0], sum.array());
             if GRADIENT {
-                gradients[x + l] = [across(&s[0], &sum), across(&w[0], &sum_y), across(&w[0], &sum_z), R::zero()];
+                let [sum, sum_y, sum_z] = [sum.array(), sum_y.array(), sum_z.array()];
+                gradients[x + l] = [across(&s[0], sum), across(&w[0], sum_y), across(&w[0], sum_z), R::zero()];
             }
         }
     }
@@ -174,7 +175,7 @@ mod tests {
             if kernel == Kernel::CubicSpline {
                 prefilter::prefilter(&mut coefficients, shape);
             }
-            for (i, (&value, gradient)) in values.iter().zip(&gradients).enumerate() {
+            for (i, (&value, gradient)) in values.iter().zip(gradients.iter()).enumerate() {
                 let at = [i % 21, i / 21 % 9, i / 21 / 9];
                 let d = displacement.row(at[1], at[2])[at[0]];
                 let point = std::array::from_fn(|a| at[a] as f64 + d[a]);

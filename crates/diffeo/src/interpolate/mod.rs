@@ -4,7 +4,9 @@
 //! rows of points read rows of samples that are still in the cache.
 
 pub(crate) mod block;
+pub mod buffer;
 pub(crate) mod fetch;
+pub mod four;
 pub mod image;
 pub mod kernel;
 pub mod padded;
@@ -12,6 +14,7 @@ pub mod prefilter;
 pub mod reference;
 
 pub use block::Quad;
+pub use buffer::Buffer;
 pub use image::Image;
 pub use kernel::Kernel;
 pub use padded::Padded;

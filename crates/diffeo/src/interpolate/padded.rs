@@ -2,6 +2,8 @@
 //!
 //! Four neighbours of any sample then lie side by side, and one address serves a whole neighbourhood.
 
+use super::buffer::Buffer;
+use bytemuck::Pod;
 use rayon::prelude::*;
 
 /// Number of samples repeated behind the last one along each axis: a cubic kernel's four neighbours less one.
@@ -10,16 +12,16 @@ pub(crate) const PAD: usize = 3;
 /// A periodic array of `shape` samples, stored x-fastest with [`PAD`] repeated samples behind each row, plane and
 /// the whole.
 #[derive(Clone, Debug)]
-pub struct Padded<E> {
+pub struct Padded<E: Pod> {
     shape: [usize; 3],
-    data: Vec<E>,
+    data: Buffer<E>,
 }
 
-impl<E: Copy + Default + Send + Sync> Padded<E> {
-    /// An array of default values.
+impl<E: Pod + Send + Sync> Padded<E> {
+    /// An array of zeros.
     pub fn new(shape: [usize; 3]) -> Self {
-        let len = shape.iter().map(|n| n + PAD).product();
-        Self { shape, data: vec![E::default(); len] }
+        let len: usize = shape.iter().map(|n| n + PAD).product();
+        Self { shape, data: Buffer::new(len) }
     }
 
     /// An array whose row y, z is written by `write(y, z, row)`.

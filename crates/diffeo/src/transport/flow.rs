@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 /// Everything between a velocity and its map that derivatives need.
 #[derive(Clone, Debug)]
-pub struct Flow<R> {
+pub struct Flow<R: Real> {
     /// −h v in voxels, then the displacements of 1, 2, 4 … nt/2 steps.
     levels: Vec<Vectors<R>>,
     /// Voxels per time step that a unit of velocity makes along each axis, negative.

@@ -5,21 +5,23 @@
 
 use super::squaring::Vectors;
 use crate::interpolate::block::{Planes, Quad};
+use crate::interpolate::buffer::Buffer;
 use crate::interpolate::padded::PAD;
 use crate::real::Real;
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Planes that receive what the points of some planes scatter. Rows and planes are padded like those of `Padded`.
-pub(crate) struct Slab<R> {
+pub(crate) struct Slab<R: Real> {
     /// How planes are counted here.
     pub planes: Planes,
-    pub data: Vec<Quad<R>>,
+    pub data: Buffer<Quad<R>>,
 }
 
 impl<R: Real> Slab<R> {
-    /// Room for the points of planes `z`, displaced by `d`, and kernels of `taps` samples, `before` of them in front.
-    pub fn around(d: &Vectors<R>, z: Range<usize>, before: i32, taps: usize) -> Self {
+    /// Room for the points of planes `z`, displaced by `d`, and kernels of up to four samples, `before` of them in
+    /// front.
+    pub fn around(d: &Vectors<R>, z: Range<usize>, before: i32) -> Self {
         let [_, ny, nz] = d.shape();
         let (mut low, mut high) = (R::zero(), R::zero());
         for z in z.clone() {
@@ -31,7 +33,7 @@ impl<R: Real> Slab<R> {
             }
         }
         let first = (z.start as i32 - before).saturating_add(low.floor().integer());
-        let last = (z.end as i32 - 1 - before + taps as i32 - 1).saturating_add(high.floor().integer());
+        let last = (z.end as i32 - 1 - before + PAD as i32).saturating_add(high.floor().integer());
         let count = last.saturating_sub(first).saturating_add(1);
         // Points that go around the box are counted periodically.
         let (planes, count) = if count as usize > nz + PAD {
@@ -39,7 +41,7 @@ impl<R: Real> Slab<R> {
         } else {
             (Planes::From(first), count as usize)
         };
-        Self { planes, data: vec![[R::zero(); 4]; count * d.plane_stride()] }
+        Self { planes, data: Buffer::new(count * d.plane_stride()) }
     }
 }
 

@@ -12,6 +12,7 @@
 use super::scatter::{Slab, reduce};
 use crate::interpolate::block::{Block, LANES, Planes, Quad, locate, slopes, weights};
 use crate::interpolate::fetch;
+use crate::interpolate::four::Four;
 use crate::interpolate::kernel::{Kernel, Lagrange, Linear, Weights};
 use crate::interpolate::padded::Padded;
 use crate::real::Real;
@@ -74,16 +75,20 @@ pub fn square_transpose<R: Real>(d: &Vectors<R>, p: &mut Vectors<R>, factor: R, 
     }
 }
 
-/// Σ over the row's samples, `weights[k][l] · sums[k]`.
+/// Σ over the row's samples, weight times sample.
 #[inline(always)]
-fn across<R: Real, const T: usize>(weights: &[[R; LANES]; T], sums: &[Quad<R>; T], l: usize) -> Quad<R> {
-    let mut total = [R::zero(); 4];
-    for k in 0..T {
-        for c in 0..4 {
-            total[c] += weights[k][l] * sums[k][c];
-        }
+fn across<R: Real, const T: usize>(weights: &[R::Four; T], samples: &[Quad<R>; T]) -> R::Four {
+    let mut total = weights[0].mul(R::Four::load(&samples[0]));
+    for k in 1..T {
+        total = total.add(weights[k].mul(R::Four::load(&samples[k])));
     }
     total
+}
+
+/// The weights of one point, each four times.
+#[inline(always)]
+fn spread<R: Real, const T: usize>(weights: &[[R; LANES]; T], l: usize) -> [R::Four; T] {
+    std::array::from_fn(|k| R::Four::splat(weights[k][l]))
 }
 
 #[inline(always)]
@@ -93,7 +98,7 @@ fn block_of<R: Real, K: Weights<T>, const T: usize>(
     at: [usize; 3],
 ) -> Block<R> {
     let block = locate(displacement, at, d.shape(), K::BEFORE, Planes::Periodic);
-    let inside = fetch::fits::<T>(&block.place, d.row_stride(), d.plane_stride(), d.data().len());
+    let inside = fetch::fits(&block.place, d.row_stride(), d.plane_stride(), d.data().len());
     assert!(inside, "places are inside the padded array");
     block
 }
@@ -106,29 +111,23 @@ fn square_row<R: Real, K: Weights<T>, const T: usize>(
     z: usize,
     out: &mut [Quad<R>],
 ) {
-    let here = d.row(y, z);
+    let (data, here) = (d.data(), d.row(y, z));
     let (row, plane) = (d.row_stride(), d.plane_stride());
     for x in (0..out.len()).step_by(LANES) {
         let lanes = LANES.min(out.len() - x);
         let block = block_of::<R, K, T>(d, &here[x..x + lanes], [x, y, z]);
         let w = weights::<R, K, T>(&block.fraction);
         for l in 0..lanes {
-            let mut sum = [[R::zero(); 4]; T];
+            let wx = spread::<R, T>(&w[0], l);
+            let mut sum = R::Four::load(&here[x + l]);
             for kz in 0..T {
                 for ky in 0..T {
-                    let weight = w[2][kz][l] * w[1][ky][l];
-                    let samples = fetch::row::<_, T>(d.data(), block.place[l] as usize + kz * plane + ky * row);
-                    for k in 0..T {
-                        for c in 0..4 {
-                            sum[k][c] += weight * samples[k][c];
-                        }
-                    }
+                    let place = block.place[l] as usize + kz * plane + ky * row;
+                    let along = across::<R, T>(&wx, fetch::row(data, place));
+                    sum = sum.add(R::Four::splat(w[2][kz][l] * w[1][ky][l]).mul(along));
                 }
             }
-            let there = across(&w[0], &sum, l);
-            for c in 0..4 {
-                out[x + l][c] = factor * (here[x + l][c] + there[c]);
-            }
+            out[x + l] = R::Four::splat(factor).mul(sum).array();
         }
     }
 }
@@ -142,9 +141,10 @@ fn tangent_row<R: Real, K: Weights<T>, const T: usize>(
     z: usize,
     out: &mut [Quad<R>],
 ) {
+    let (data, changed) = (d.data(), change.data());
     let (here, moved) = (d.row(y, z), change.row(y, z));
     let (row, plane) = (d.row_stride(), d.plane_stride());
-    assert_eq!(d.data().len(), change.data().len(), "both fields are on one grid");
+    assert_eq!(data.len(), changed.len(), "both fields are on one grid");
     for x in (0..out.len()).step_by(LANES) {
         let lanes = LANES.min(out.len() - x);
         let block = block_of::<R, K, T>(d, &here[x..x + lanes], [x, y, z]);
@@ -152,28 +152,21 @@ fn tangent_row<R: Real, K: Weights<T>, const T: usize>(
         let s = slopes::<R, K, T>(&block.fraction);
         for l in 0..lanes {
             let delta = moved[x + l];
-            // What the weights along x, and their slopes, apply to.
-            let (mut sum, mut sum_x) = ([[R::zero(); 4]; T], [[R::zero(); 4]; T]);
+            let (wx, sx) = (spread::<R, T>(&w[0], l), spread::<R, T>(&s[0], l));
+            let mut sum = R::Four::load(&delta);
             for kz in 0..T {
                 for ky in 0..T {
                     let place = block.place[l] as usize + kz * plane + ky * row;
-                    let samples = fetch::row::<_, T>(d.data(), place);
-                    let changes = fetch::row::<_, T>(change.data(), place);
+                    let samples = fetch::row(data, place);
+                    let changes = across::<R, T>(&wx, fetch::row(changed, place));
                     let weight = w[2][kz][l] * w[1][ky][l];
                     let turned = w[2][kz][l] * s[1][ky][l] * delta[1] + s[2][kz][l] * w[1][ky][l] * delta[2];
-                    let along = weight * delta[0];
-                    for k in 0..T {
-                        for c in 0..4 {
-                            sum[k][c] += weight * changes[k][c] + turned * samples[k][c];
-                            sum_x[k][c] += along * samples[k][c];
-                        }
-                    }
+                    sum = sum.add(R::Four::splat(weight).mul(changes));
+                    sum = sum.add(R::Four::splat(turned).mul(across::<R, T>(&wx, samples)));
+                    sum = sum.add(R::Four::splat(weight * delta[0]).mul(across::<R, T>(&sx, samples)));
                 }
             }
-            let (there, there_x) = (across(&w[0], &sum, l), across(&s[0], &sum_x, l));
-            for c in 0..4 {
-                out[x + l][c] = factor * (delta[c] + there[c] + there_x[c]);
-            }
+            out[x + l] = R::Four::splat(factor).mul(sum).array();
         }
     }
 }
@@ -188,7 +181,7 @@ fn transpose<R: Real, K: Weights<T>, const T: usize>(d: &Vectors<R>, p: &mut Vec
         .map(|(i, p)| {
             let first = i * thickness;
             let last = (first + thickness).min(nz);
-            let mut slab = Slab::around(d, first..last, K::BEFORE, T);
+            let mut slab = Slab::around(d, first..last, K::BEFORE);
             for z in first..last {
                 transpose_plane::<R, K, T>(d, &mut p[(z - first) * plane..][..plane], factor, z, &mut slab);
             }
@@ -208,49 +201,44 @@ fn transpose_plane<R: Real, K: Weights<T>, const T: usize>(
 ) {
     let [nx, ny, _] = d.shape();
     let (row, plane) = (d.row_stride(), d.plane_stride());
+    let (data, planes, target_data) = (d.data(), slab.planes, &mut slab.data[..]);
     for y in 0..ny {
         let here = d.row(y, z);
         let p = &mut p[y * row..][..nx];
         for x in (0..nx).step_by(LANES) {
             let lanes = LANES.min(nx - x);
             let block = block_of::<R, K, T>(d, &here[x..x + lanes], [x, y, z]);
-            let target = locate(&here[x..x + lanes], [x, y, z], d.shape(), K::BEFORE, slab.planes);
-            let inside = fetch::fits::<T>(&target.place, row, plane, slab.data.len());
+            let target = locate(&here[x..x + lanes], [x, y, z], d.shape(), K::BEFORE, planes);
+            let inside = fetch::fits(&target.place, row, plane, target_data.len());
             assert!(inside, "the slab holds all that its points reach");
             let w = weights::<R, K, T>(&block.fraction);
             let s = slopes::<R, K, T>(&block.fraction);
             for l in 0..lanes {
-                let q = p[x + l].map(|p| factor * p);
-                let mut spread = [[R::zero(); 4]; T];
-                for k in 0..T {
-                    for c in 0..4 {
-                        spread[k][c] = w[0][k][l] * q[c];
-                    }
-                }
-                let mut sum = [[[R::zero(); 4]; T]; 3];
+                let q = R::Four::splat(factor).mul(R::Four::load(&p[x + l]));
+                let (wx, sx) = (spread::<R, T>(&w[0], l), spread::<R, T>(&s[0], l));
+                let amounts = wx.map(|weight| weight.mul(q));
+                let zero = R::Four::splat(R::zero());
+                let mut derivative = [zero; 3];
                 for kz in 0..T {
                     for ky in 0..T {
                         let offset = kz * plane + ky * row;
-                        let samples = fetch::row::<_, T>(d.data(), block.place[l] as usize + offset);
-                        let out = fetch::row_mut::<_, T>(&mut slab.data, target.place[l] as usize + offset);
-                        let weight = w[2][kz][l] * w[1][ky][l];
-                        let by_y = w[2][kz][l] * s[1][ky][l];
-                        let by_z = s[2][kz][l] * w[1][ky][l];
-                        for k in 0..T {
-                            for c in 0..4 {
-                                sum[0][k][c] += weight * samples[k][c];
-                                sum[1][k][c] += by_y * samples[k][c];
-                                sum[2][k][c] += by_z * samples[k][c];
-                                out[k][c] += weight * spread[k][c];
-                            }
+                        let samples = fetch::row(data, block.place[l] as usize + offset);
+                        let out = fetch::row_mut::<_, T>(target_data, target.place[l] as usize + offset);
+                        let weight = R::Four::splat(w[2][kz][l] * w[1][ky][l]);
+                        for (out, amount) in out.iter_mut().zip(amounts) {
+                            *out = R::Four::load(out).add(weight.mul(amount)).array();
                         }
+                        let along = across::<R, T>(&wx, samples);
+                        let terms = [
+                            weight.mul(across::<R, T>(&sx, samples)),
+                            R::Four::splat(w[2][kz][l] * s[1][ky][l]).mul(along),
+                            R::Four::splat(s[2][kz][l] * w[1][ky][l]).mul(along),
+                        ];
+                        derivative.iter_mut().zip(terms).for_each(|(sum, term)| *sum = sum.add(term));
                     }
                 }
-                let derivative = [across(&s[0], &sum[0], l), across(&w[0], &sum[1], l), across(&w[0], &sum[2], l)];
-                for c in 0..3 {
-                    let g = derivative[c];
-                    p[x + l][c] = q[c] + g[0] * q[0] + g[1] * q[1] + g[2] * q[2];
-                }
+                let [gx, gy, gz] = derivative.map(|g| g.mul(q).array()).map(|g| g[0] + g[1] + g[2]);
+                p[x + l] = R::Four::load(&[gx, gy, gz, R::zero()]).add(q).array();
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Inference: tests, intervals, contrasts and checks.
 
+pub mod bootstrap;
 pub mod compare;
+mod constrained;
 pub mod contrasts;
 pub mod distributions;
 pub mod emmeans;
@@ -9,8 +11,11 @@ pub mod inverse_link;
 pub mod kenward_roger;
 mod linear_state;
 pub mod multiplicity;
+pub mod profile_likelihood;
+pub mod r_squared;
 pub mod rectangle;
 pub mod residual_checks;
 pub mod satterthwaite;
 pub mod simulate;
+pub mod summary_parameters;
 pub mod wald;

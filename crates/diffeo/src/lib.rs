@@ -9,6 +9,7 @@
 //! Brunn, Himthani, Biros, Mehl & Mang 2021, "CLAIRE", J. Open Source Softw.).
 
 pub mod affine;
+pub mod coefficients;
 pub mod compare;
 pub mod distance;
 pub mod fault;
@@ -19,7 +20,9 @@ pub mod grid;
 pub mod intensity;
 pub mod interpolate;
 pub mod objective;
+pub mod optimise;
 pub mod real;
+pub mod regularisation;
 pub mod spectral;
 pub mod stencil;
 pub mod transport;

@@ -32,7 +32,7 @@ pub struct Component<R> {
 }
 
 /// Choices of the discretisation.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Discretisation {
     /// The number of time steps is 2 to this power.
     pub squarings: u32,
@@ -304,7 +304,7 @@ impl<R: Real> Problem<R> {
     }
 }
 
-fn check<R: Real>(grid: &Grid, components: &[Component<R>], mask: Option<&[R]>) -> Result<(), ProblemError> {
+pub(crate) fn check<R: Real>(grid: &Grid, components: &[Component<R>], mask: Option<&[R]>) -> Result<(), ProblemError> {
     if components.is_empty() {
         return Err(ProblemError::NoComponent);
     }

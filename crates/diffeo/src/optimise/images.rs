@@ -1,0 +1,178 @@
+//! The images of a registration, and their distance on the grids of its stages.
+
+use super::data_term::DataTerm;
+use crate::distance::Distance;
+use crate::field::VectorField;
+use crate::grid::Grid;
+use crate::objective::{Component, Discretisation, Evaluation, Linearisation, Problem, ProblemError};
+use crate::real::Real;
+use crate::spectral::resample::smooth_and_resample;
+use rayon::prelude::*;
+
+/// Two images of one or more channels on one grid, and what makes them alike.
+#[derive(Clone, Debug)]
+pub struct Images<T> {
+    /// The periodic box. What leaves it on one side comes back on the other: images need a border of background.
+    pub grid: Grid,
+    /// The channels.
+    pub components: Vec<Component<T>>,
+    /// Weights in [0, 1] of the fixed image's samples.
+    pub mask: Option<Vec<T>>,
+    /// How unlike two images are.
+    pub distance: Distance,
+}
+
+/// Images that cannot be registered.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ImagesError {
+    /// The grid is too small.
+    #[error("the images have {0:?} samples; registration needs at least 8 along every axis")]
+    TooSmall([usize; 3]),
+    /// An image has one value throughout.
+    #[error("the {image} of channel {channel} is {value} everywhere; an image without contrast cannot be registered")]
+    Constant {
+        /// Which array.
+        image: &'static str,
+        /// Which channel, counted from 0.
+        channel: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// Something else is wrong with them.
+    #[error(transparent)]
+    Problem(#[from] ProblemError),
+}
+
+impl<T: Real> Images<T> {
+    /// Whether the images can be registered.
+    ///
+    /// # Errors
+    /// If an axis has fewer than 8 samples, an image has no contrast, or arrays do not fit each other.
+    pub fn check(&self) -> Result<(), ImagesError> {
+        if self.grid.shape.iter().any(|&n| n < 8) {
+            return Err(ImagesError::TooSmall(self.grid.shape));
+        }
+        crate::objective::check(&self.grid, &self.components, self.mask.as_deref())?;
+        for (channel, component) in self.components.iter().enumerate() {
+            for (image, samples) in [("fixed image", &component.fixed), ("moving image", &component.moving)] {
+                if samples.iter().all(|s| *s == samples[0]) {
+                    return Err(ImagesError::Constant { image, channel, value: samples[0].wide() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The images on another grid of the box, smoothed by a Gaussian of `sigma` samples of that grid.
+    pub fn on(&self, grid: &Grid, sigma: f64) -> Self {
+        if grid == &self.grid && sigma == 0.0 {
+            return self.clone();
+        }
+        let sigma = [0, 1, 2].map(|a| sigma * grid.step(a));
+        let component = |c: &Component<T>| Component {
+            fixed: smooth_and_resample(&self.grid, grid, &c.fixed, sigma),
+            moving: smooth_and_resample(&self.grid, grid, &c.moving, sigma),
+            weight: c.weight,
+        };
+        let mask = self.mask.as_ref().map(|mask| {
+            // Low-pass filtering overshoots at edges.
+            let limit = |m: T| T::of(m.wide().clamp(0.0, 1.0));
+            smooth_and_resample(&self.grid, grid, mask, sigma).into_iter().map(limit).collect()
+        });
+        Self { grid: *grid, components: self.components.iter().map(component).collect(), mask, distance: self.distance }
+    }
+}
+
+/// The distance of images on one grid.
+pub struct ImageTerm<T: Real> {
+    problem: Problem<T>,
+    mask: Option<Vec<T>>,
+    weights: Vec<f64>,
+    /// Σ of squared differences before registration.
+    baseline: f64,
+    volume: f64,
+}
+
+impl<T: Real> ImageTerm<T> {
+    /// The distance of `images`.
+    ///
+    /// # Errors
+    /// If the images do not fit each other.
+    pub fn new(images: Images<T>, discretisation: Discretisation) -> Result<Self, ProblemError> {
+        let Images { grid, components, mask, distance } = images;
+        let weights: Vec<f64> = components.iter().map(|c| c.weight).collect();
+        let squares = |c: &Component<T>| c.weight * squared_difference(&c.moving, &c.fixed, mask.as_deref());
+        let baseline = components.iter().map(squares).sum();
+        let volume = (0..3).map(|a| grid.step(a) * grid.shape[a] as f64).product();
+        let problem = Problem::new(grid, components, mask.clone(), distance, discretisation)?;
+        Ok(Self { problem, mask, weights, baseline, volume })
+    }
+}
+
+impl<T: Real> DataTerm<T> for ImageTerm<T> {
+    type Evaluation = Evaluation<T>;
+    type Linearisation = Linearisation<T>;
+
+    fn grid(&self) -> &Grid {
+        self.problem.grid()
+    }
+
+    fn evaluate(&self, velocity: &VectorField<T>) -> Evaluation<T> {
+        self.problem.evaluate(velocity)
+    }
+
+    fn distance(&self, evaluation: &Evaluation<T>) -> f64 {
+        evaluation.value / self.volume
+    }
+
+    fn relative_mismatch(&self, evaluation: &Evaluation<T>) -> f64 {
+        if self.baseline == 0.0 {
+            return 0.0;
+        }
+        let channels = evaluation.warped.iter().zip(&self.weights).enumerate();
+        let now: f64 = channels
+            .map(|(c, (warped, weight))| {
+                weight * squared_difference(warped, self.problem.fixed(c), self.mask.as_deref())
+            })
+            .sum();
+        (now / self.baseline).sqrt()
+    }
+
+    fn linearise(&self, evaluation: Evaluation<T>) -> Linearisation<T> {
+        self.problem.linearise(evaluation)
+    }
+
+    fn gradient<'a>(&self, at: &'a Linearisation<T>) -> &'a VectorField<T> {
+        &at.gradient
+    }
+
+    fn product(&self, at: &Linearisation<T>, direction: &VectorField<T>) -> VectorField<T> {
+        self.problem.gauss_newton_product(at, direction)
+    }
+
+    fn zero_velocity_blocks(&self, at: &Linearisation<T>) -> [Vec<T>; 6] {
+        self.problem.zero_velocity_blocks(&at.evaluation)
+    }
+
+    fn interpolations(&self) -> u64 {
+        self.problem.interpolations()
+    }
+}
+
+/// Σ mask (a − b)², the same for every number of threads.
+fn squared_difference<T: Real>(a: &[T], b: &[T], mask: Option<&[T]>) -> f64 {
+    const PIECE: usize = 1 << 14;
+    let sums: Vec<f64> = a
+        .par_chunks(PIECE)
+        .zip(b.par_chunks(PIECE))
+        .enumerate()
+        .map(|(piece, (a, b))| {
+            let squares = a.iter().zip(b).map(|(a, b)| (a.wide() - b.wide()).powi(2));
+            match mask {
+                None => squares.sum::<f64>(),
+                Some(mask) => squares.zip(&mask[piece * PIECE..]).map(|(s, m)| s * m.wide()).sum(),
+            }
+        })
+        .collect();
+    sums.iter().sum()
+}

@@ -1,0 +1,256 @@
+//! The Gauss-Newton-Krylov iteration on one grid, for one weight β.
+//!
+//! J(w) = D(S w) + β ½‖w‖²; every step solves (S JᵀJ S + βI) p = −∇J approximately and searches along p.
+
+use super::data_term::DataTerm;
+use super::forcing::superlinear;
+use super::krylov::{KrylovLimits, KrylovWork, conjugate_gradients};
+use super::line_search::{LineSearch, backtrack};
+use super::precondition::{Coarse, Preconditioner};
+use super::reduction::Reduction;
+use crate::coefficients::Coefficients;
+use crate::field::{VectorField, zeros};
+use crate::grid::Grid;
+use crate::real::Real;
+use crate::transport::map::{determinant, displacement};
+use serde::Serialize;
+use std::ops::ControlFlow;
+
+/// Images whose relative mismatch is this small are alike.
+const ALIKE: f64 = 1e-4;
+
+/// A grid's data, its change of variable, and the coarser grid of the preconditioner.
+pub struct Level<T: Real, D> {
+    /// The distance.
+    pub data: D,
+    /// The change of variable.
+    pub reduction: Reduction<T>,
+    /// The coarser grid, where the preconditioner has one.
+    pub coarse: Option<Coarse<T, D>>,
+    /// The grid on which det F is watched, and its change of variable.
+    pub watch: Watch<T>,
+}
+
+/// Where det F is watched.
+pub struct Watch<T: Real> {
+    /// The grid.
+    pub grid: Grid,
+    /// The change of variable on it.
+    pub reduction: Reduction<T>,
+    /// The number of time steps is 2 to this power.
+    pub squarings: u32,
+}
+
+/// Limits of the iteration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewtonLimits {
+    /// Weight of the regularisation.
+    pub beta: f64,
+    /// Newton steps.
+    pub steps: usize,
+    /// Products with the Hessian in a Newton step.
+    pub krylov_steps: usize,
+    /// Gradient norm, relative to the first, at which the iteration has converged.
+    pub gradient_tolerance: f64,
+    /// A step that lowers the objective by less than this fraction ends the iteration.
+    pub decrease_tolerance: f64,
+    /// The search along the step.
+    pub line_search: LineSearch,
+}
+
+/// How the iteration ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The gradient is small enough.
+    Converged,
+    /// Steps no longer lower the objective.
+    Stalled,
+    /// The limit of steps was reached.
+    StepLimit,
+    /// The observer asked to stop.
+    Interrupted,
+}
+
+/// One accepted Newton step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Counted from 1.
+    pub number: usize,
+    /// J after the step.
+    pub objective: f64,
+    /// D after the step.
+    pub distance: f64,
+    /// ‖m(1) − r‖/‖m(0) − r‖ after the step, on this grid.
+    pub relative_mismatch: f64,
+    /// Norm of the gradient before the step, relative to the first of the run.
+    pub relative_gradient: f64,
+    /// Products with the Hessian on this grid.
+    pub products: usize,
+    /// Products on the preconditioner's grid.
+    pub inner_products: usize,
+    /// The fraction of the Newton step that was taken.
+    pub step: f64,
+    /// Least and largest det F after the step.
+    pub jacobian: [f64; 2],
+}
+
+struct Point<E> {
+    evaluation: E,
+    objective: f64,
+    distance: f64,
+    jacobian: [f64; 2],
+}
+
+/// Minimises J from `unknown`, in place, and says how that ended.
+///
+/// `reference` is the gradient's norm that tolerances are relative to, set here if it is not known. `done` steps were taken
+/// before. `report` sees every step, the reference and the unknown, and may end the iteration.
+pub fn newton<T: Real, D: DataTerm<T>>(
+    level: &Level<T, D>,
+    limits: NewtonLimits,
+    unknown: &mut Coefficients<T>,
+    reference: &mut Option<f64>,
+    done: usize,
+    mut report: impl FnMut(&Step, f64, &Coefficients<T>) -> ControlFlow<()>,
+) -> Ending {
+    let band = level.reduction.band();
+    let [mut gradient, mut direction, mut trial] = std::array::from_fn(|_| Coefficients::zeros(band));
+    let mut velocity = zeros(level.data.grid().len());
+    let mut work = KrylovWork::new(band);
+    let mut last_decrease = f64::INFINITY;
+    if done >= limits.steps {
+        return Ending::StepLimit;
+    }
+    let mut point = evaluate(level, limits.beta, unknown, &mut trial, &mut velocity);
+    for number in done + 1.. {
+        if level.data.relative_mismatch(&point.evaluation) <= ALIKE {
+            return Ending::Converged;
+        }
+        let objective = point.objective;
+        let at = level.data.linearise(point.evaluation);
+        level.reduction.pull_back(level.data.gradient(&at), &mut gradient);
+        level.reduction.add_penalty(limits.beta, unknown, &mut gradient);
+        let norm = gradient.norm();
+        let first = *reference.get_or_insert(norm);
+        let relative_gradient = if first > 0.0 { norm / first } else { 0.0 };
+        if norm == 0.0 || relative_gradient <= limits.gradient_tolerance {
+            return Ending::Converged;
+        }
+        if last_decrease <= limits.decrease_tolerance {
+            return Ending::Stalled;
+        }
+        let spent = solve(
+            level,
+            limits,
+            unknown,
+            &at,
+            &mut gradient,
+            relative_gradient,
+            &mut velocity,
+            &mut work,
+            &mut direction,
+        );
+        // `solve` turned the gradient into the right-hand side −∇J.
+        let slope = -gradient.dot(&direction);
+        drop(at);
+        let accepted = backtrack(limits.line_search, objective, slope, |step| {
+            trial.clone_from(unknown);
+            trial.add_scaled(step, &direction);
+            let point = evaluate(level, limits.beta, &trial, &mut gradient, &mut velocity);
+            (point.jacobian[0] > 0.0).then_some((point.objective, point))
+        });
+        let Some(accepted) = accepted else { return Ending::Stalled };
+        unknown.add_scaled(accepted.step, &direction);
+        point = accepted.state;
+        last_decrease = (objective - point.objective) / objective;
+        let step = Step {
+            number,
+            objective: point.objective,
+            distance: point.distance,
+            relative_mismatch: level.data.relative_mismatch(&point.evaluation),
+            relative_gradient,
+            products: spent.products,
+            inner_products: spent.inner_products,
+            step: accepted.step,
+            jacobian: point.jacobian,
+        };
+        if report(&step, first, unknown).is_break() {
+            return Ending::Interrupted;
+        }
+        if number >= limits.steps {
+            return Ending::StepLimit;
+        }
+    }
+    unreachable!("the loop ends by returning")
+}
+
+/// J and det F at an unknown. `scratch` and `velocity` are overwritten.
+fn evaluate<T: Real, D: DataTerm<T>>(
+    level: &Level<T, D>,
+    beta: f64,
+    unknown: &Coefficients<T>,
+    scratch: &mut Coefficients<T>,
+    velocity: &mut VectorField<T>,
+) -> Point<D::Evaluation> {
+    let jacobian = level.watch.jacobian_range(unknown);
+    level.reduction.velocity(unknown, scratch, velocity);
+    let evaluation = level.data.evaluate(velocity);
+    let distance = level.data.distance(&evaluation);
+    Point { objective: distance + beta * level.reduction.energy(unknown), distance, evaluation, jacobian }
+}
+
+impl<T: Real> Watch<T> {
+    /// Least and largest det F of the map at an unknown.
+    pub fn jacobian_range(&self, unknown: &Coefficients<T>) -> [f64; 2] {
+        let mut velocity = zeros(self.grid.len());
+        let restricted = unknown.to_band(self.reduction.band());
+        let mut scratch = restricted.clone();
+        self.reduction.velocity(&restricted, &mut scratch, &mut velocity);
+        let displacement = displacement(&self.grid, &velocity, self.squarings);
+        range(&determinant(self.grid.shape, &displacement))
+    }
+}
+
+/// Least and largest of the numbers; one that is NaN makes the least −∞.
+fn range<T: Real>(values: &[T]) -> [f64; 2] {
+    values.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[least, largest], v| {
+        let v = v.wide();
+        if v.is_nan() { [f64::NEG_INFINITY, largest] } else { [least.min(v), largest.max(v)] }
+    })
+}
+
+struct Spent {
+    products: usize,
+    inner_products: usize,
+}
+
+/// The Newton direction. `gradient` becomes its negative.
+#[expect(clippy::too_many_arguments, reason = "the work space is the caller's")]
+fn solve<T: Real, D: DataTerm<T>>(
+    level: &Level<T, D>,
+    limits: NewtonLimits,
+    unknown: &Coefficients<T>,
+    at: &D::Linearisation,
+    gradient: &mut Coefficients<T>,
+    relative_gradient: f64,
+    velocity: &mut VectorField<T>,
+    work: &mut KrylovWork<T>,
+    direction: &mut Coefficients<T>,
+) -> Spent {
+    let tolerance = superlinear(relative_gradient, 1.0);
+    let mut preconditioner = Preconditioner::new(level.coarse.as_ref(), unknown, limits.beta, tolerance);
+    gradient.scale(-1.0);
+    let report = conjugate_gradients(
+        |p, out| {
+            level.reduction.velocity(p, out, velocity);
+            level.reduction.pull_back(&level.data.product(at, velocity), out);
+            level.reduction.add_penalty(limits.beta, p, out);
+        },
+        |r, out| preconditioner.apply(r, out),
+        gradient,
+        KrylovLimits { tolerance, iterations: limits.krylov_steps },
+        work,
+        direction,
+    );
+    Spent { products: report.iterations, inner_products: preconditioner.inner_products }
+}

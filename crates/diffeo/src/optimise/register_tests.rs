@@ -1,0 +1,203 @@
+use super::*;
+use crate::distance::Distance;
+use crate::objective::Component;
+use crate::optimise::Choice;
+use crate::optimise::presets::{self, Preset};
+use crate::regularisation::Model;
+use crate::transport::{Flow, MapKernel};
+use std::f64::consts::TAU;
+use std::ops::ControlFlow;
+
+/// A smooth bright body with structure inside, on a dark border.
+fn body(x: [f64; 3]) -> f64 {
+    let radius = (x[0].powi(2) / 1.0 + x[1].powi(2) / 1.4 + x[2].powi(2) / 0.9).sqrt();
+    let inside = 1.0 / (1.0 + ((radius - 1.8) * 6.0).exp());
+    inside * (0.6 + 0.3 * (2.5 * x[0]).sin() * (2.0 * x[1]).cos() + 0.2 * (3.0 * x[2] + x[0]).cos())
+}
+
+/// Two images of which one is the other moved by a known smooth velocity.
+fn pair<T: Real>(shape: [usize; 3]) -> Images<T> {
+    let grid = Grid::new(shape, [1.0, 1.1, 0.9]);
+    let position = |i: usize| {
+        let index = [i % shape[0], i / shape[0] % shape[1], i / (shape[0] * shape[1])];
+        [0, 1, 2].map(|a: usize| (index[a] as f64 / shape[a] as f64 - 0.5) * TAU)
+    };
+    let moving: Vec<f64> = (0..grid.len()).map(|i| body(position(i))).collect();
+    let velocity: VectorField<f64> = [0, 1, 2].map(|a: usize| {
+        let wave = |i: usize| 0.35 * (position(i)[(a + 1) % 3]).sin() * position(i)[(a + 2) % 3].cos();
+        (0..grid.len()).map(wave).collect()
+    });
+    let (_, displacement) = Flow::new(&grid, &velocity, 4, MapKernel::CubicLagrange);
+    let image = crate::interpolate::image::Image::new(shape, &moving, crate::interpolate::Kernel::CubicSpline);
+    let narrow = |v: Vec<f64>| v.into_iter().map(T::of).collect::<Vec<T>>();
+    let fixed = narrow(image.values(&displacement));
+    let components = vec![Component { fixed, moving: narrow(moving), weight: 1.0 }];
+    Images { grid, components, mask: None, distance: Distance::SumOfSquares }
+}
+
+fn quick(model: Model) -> Settings {
+    let mut settings = presets::settings(Preset::Default, model);
+    settings.stages.remove(0);
+    settings.stages.remove(0);
+    for stage in &mut settings.stages {
+        stage.newton_steps = 4;
+        stage.krylov_steps = 5;
+    }
+    settings
+}
+
+fn run<T: Real>(images: Images<T>, settings: &Settings) -> Solution<T> {
+    register(images, settings, Start::Rest, &mut ()).expect("the settings and images are sound")
+}
+
+#[test]
+fn a_small_deformation_is_recovered() {
+    for model in [Model::H1Div, Model::H2] {
+        let solution = run(pair::<f32>([32, 30, 32]), &quick(model));
+        assert!(solution.relative_mismatch < 0.12, "{model:?}: {}", solution.relative_mismatch);
+        assert!(solution.jacobian[0] > 0.3 && solution.jacobian[1] < 3.0, "{model:?}: {:?}", solution.jacobian);
+        assert_eq!(solution.history.len() as u64, solution.work.newton_steps);
+        assert!(
+            solution.history.windows(2).all(|w| w[1].stage > w[0].stage || w[1].step.objective < w[0].step.objective)
+        );
+    }
+}
+
+#[test]
+fn the_incompressible_model_keeps_volumes() {
+    let solution = run(pair::<f64>([32, 32, 32]), &quick(Model::H1Stokes));
+    let [least, largest] = solution.jacobian;
+    assert!(solution.relative_mismatch < 0.6);
+    assert!(least > 0.97 && largest < 1.03, "{least} to {largest}");
+}
+
+#[test]
+fn single_precision_agrees_with_double_for_the_high_norms() {
+    for model in [Model::H2, Model::H3] {
+        let mut settings = quick(model);
+        settings.stages.remove(0);
+        settings.decrease_tolerance = 0.0;
+        settings.stages[0] =
+            Stage { newton_steps: 15, krylov_steps: 30, gradient_tolerance: 2e-3, ..settings.stages[0] };
+        let wide = run(pair::<f64>([24, 24, 24]), &settings);
+        let narrow = run(pair::<f32>([24, 24, 24]), &settings);
+        assert!(wide.relative_mismatch < 0.3, "{model:?}: {}", wide.relative_mismatch);
+        assert!(
+            (wide.relative_mismatch - narrow.relative_mismatch).abs() < 1e-3,
+            "{model:?} {} {}",
+            wide.relative_mismatch,
+            narrow.relative_mismatch
+        );
+        let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
+        let (a, b) = (wide.velocity.iter().flatten(), narrow.velocity.iter().flatten());
+        let difference = square(&mut a.clone().zip(b).map(|(a, b)| a - f64::from(*b)));
+        let relative = (difference / square(&mut a.copied())).sqrt();
+        assert!(relative < 0.05, "{model:?}: velocities differ by {relative}");
+    }
+}
+
+#[test]
+fn preconditioners_lead_to_the_same_place_with_less_work_the_more_they_know() {
+    let products = [Choice::Regularisation, Choice::ZeroVelocity, Choice::TwoLevel].map(|preconditioner| {
+        let mut settings = quick(Model::H1Div);
+        settings.weight = Weight::Fixed(1e-4);
+        settings.stages.remove(0);
+        let stage = &mut settings.stages[0];
+        *stage = Stage { preconditioner, krylov_steps: 100, newton_steps: 20, gradient_tolerance: 0.02, ..*stage };
+        let solution = run(pair::<f32>([24, 24, 24]), &settings);
+        assert_eq!(solution.outcome, Outcome::Converged, "{preconditioner:?}");
+        (solution.work.products, solution.relative_mismatch)
+    });
+    let [plain, zero, two] = products;
+    assert!((plain.1 - two.1).abs() < 0.02 && (plain.1 - zero.1).abs() < 0.05, "{products:?}");
+    assert!(plain.0 > 0 && zero.0 > 0 && two.0 > 0, "{products:?}");
+}
+
+/// Keeps the checkpoint after so many steps, and perhaps stops there.
+struct Keep {
+    after: usize,
+    stop: bool,
+    bytes: Vec<u8>,
+}
+
+impl Observer<f32> for Keep {
+    fn step(&mut self, _: &Progress, snapshot: Snapshot<f32>) -> ControlFlow<()> {
+        if self.after > 0 {
+            self.after -= 1;
+            if self.after == 0 {
+                self.bytes = snapshot.bytes();
+                return if self.stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_resumed_run_gives_the_same_bits() {
+    let settings = quick(Model::H1Div);
+    let whole = run(pair::<f32>([20, 24, 16]), &settings);
+    for after in [1, 3, 5] {
+        let mut keep = Keep { after, stop: true, bytes: Vec::new() };
+        let part = register(pair([20, 24, 16]), &settings, Start::Rest, &mut keep).expect("sound");
+        assert_eq!((part.outcome, part.history.len()), (Outcome::Interrupted, after));
+        let checkpoint = Checkpoint::<f32>::from_bytes(&keep.bytes).expect("its own bytes");
+        let rest = register(pair([20, 24, 16]), &settings, Start::Checkpoint(checkpoint), &mut ()).expect("sound");
+        assert_eq!(rest.velocity, whole.velocity, "after {after} steps");
+        assert_eq!(rest.history.len() + after, whole.history.len());
+    }
+}
+
+#[test]
+fn a_bound_on_the_volume_change_finds_its_weight() {
+    let mut settings = quick(Model::H1);
+    settings.weight = Weight::JacobianBound { bound: 0.85, first: 0.1, least: 1e-6 };
+    let solution = run(pair::<f32>([24, 24, 24]), &settings);
+    assert!(solution.jacobian[0] >= 0.75 && solution.jacobian[1] <= 1.35, "{:?}", solution.jacobian);
+    assert!(solution.beta > 1e-6 && solution.beta < 1.0 && solution.relative_mismatch < 0.8, "{}", solution.beta);
+    settings.weight = Weight::JacobianBound { bound: 0.999_999, first: 1e-4, least: 1e-6 };
+    assert_eq!(run(pair::<f32>([24, 24, 24]), &settings).outcome, Outcome::BoundNotMet);
+}
+
+#[test]
+fn a_warm_start_at_the_answer_stays_there() {
+    let mut settings = quick(Model::H2);
+    settings.stages.remove(0);
+    let first = run(pair::<f64>([24, 24, 24]), &settings);
+    let again =
+        register(pair([24, 24, 24]), &settings, Start::Velocity(first.velocity.clone()), &mut ()).expect("sound");
+    assert!(again.relative_mismatch <= first.relative_mismatch * 1.01);
+    assert!(again.history[0].step.relative_mismatch < 1.3 * first.relative_mismatch);
+}
+
+#[test]
+fn what_cannot_be_registered_is_refused_in_words() {
+    let says = |images: Images<f32>, settings: &Settings, start: Start<f32>| {
+        register(images, settings, start, &mut ()).expect_err("it cannot be registered").to_string()
+    };
+    let settings = quick(Model::H1);
+    let shape = [12, 12, 12];
+    let mut flat = pair::<f32>(shape);
+    flat.components[0].moving.fill(0.5);
+    assert!(says(flat, &settings, Start::Rest).contains("moving image of channel 0 is 0.5 everywhere"));
+    let mut broken = pair::<f32>(shape);
+    broken.components[0].fixed[7] = f32::NAN;
+    assert!(says(broken, &settings, Start::Rest).contains("sample 7 of the fixed image of channel 0 is NaN"));
+    let mut thin = pair::<f32>([12, 12, 1]);
+    thin.grid = Grid::new([12, 12, 1], [1.0; 3]);
+    assert!(says(thin, &settings, Start::Rest).contains("at least 8 along every axis"));
+    let mut negative = settings.clone();
+    negative.weight = Weight::Fixed(-1.0);
+    assert!(says(pair(shape), &negative, Start::Rest).contains("weight is -1; accepted: a positive number"));
+    let short = Start::Velocity(zeros(5));
+    assert!(says(pair(shape), &settings, short).contains("[5, 5, 5] samples; the images have 1728"));
+}
+
+#[test]
+fn equal_images_need_no_step() {
+    let mut images = pair::<f32>([16, 16, 16]);
+    images.components[0].moving = images.components[0].fixed.clone();
+    let solution = run(images, &quick(Model::H1));
+    assert_eq!(solution.outcome, Outcome::Converged);
+    assert!(solution.velocity.iter().flatten().all(|v| v.abs() < 1e-6));
+}

@@ -1,0 +1,78 @@
+//! The grids, images and changes of variable of one stage.
+
+use super::data_term::DataTerm;
+use super::images::{ImageTerm, Images};
+use super::newton::{Level, Watch};
+use super::observer::Work;
+use super::precondition::{Choice, Coarse};
+use super::reduction::Reduction;
+use super::settings::Stage;
+use crate::grid::Grid;
+use crate::objective::ProblemError;
+use crate::real::Real;
+use crate::regularisation::Regularisation;
+use crate::spectral::resample::{coarser_shape, grid_of_shape};
+
+/// How many times coarser the grid of preconditioners is, and that on which det F is watched.
+const COARSER: f64 = 2.0;
+
+/// A stage with what it works on.
+pub(super) struct StageLevel<T: Real> {
+    pub stage: Stage,
+    pub level: Level<T, ImageTerm<T>>,
+    pub grid: Grid,
+}
+
+/// Whether two stages share grids and images.
+pub(super) fn same_level(a: &Stage, b: &Stage) -> bool {
+    let key = |s: &Stage| (s.coarsening, s.band, s.smoothing, s.discretisation, s.preconditioner, s.inner_steps);
+    key(a) == key(b)
+}
+
+/// The grid of a stage of images on `grid`.
+pub(super) fn stage_grid(grid: &Grid, stage: &Stage) -> Grid {
+    grid_of_shape(grid, coarser_shape(grid.shape, stage.coarsening))
+}
+
+/// The band of a stage's unknowns.
+pub(super) fn stage_band(grid: &Grid, stage: &Stage) -> [usize; 3] {
+    coarser_shape(stage_grid(grid, stage).shape, stage.band)
+}
+
+impl<T: Real> StageLevel<T> {
+    /// The level of `stage` with the images as they are on its grid.
+    pub fn new(images: Images<T>, stage: Stage, regularisation: Regularisation) -> Result<Self, ProblemError> {
+        let grid = images.grid;
+        let band = coarser_shape(grid.shape, stage.band);
+        let coarse_grid = grid_of_shape(&grid, coarser_shape(grid.shape, COARSER));
+        let coarse_band = std::array::from_fn(|a| band[a].min(coarse_grid.shape[a]));
+        let coarse = match stage.preconditioner {
+            Choice::Regularisation => None,
+            Choice::ZeroVelocity | Choice::TwoLevel => Some(Coarse {
+                data: ImageTerm::new(images.on(&coarse_grid, 0.0), stage.discretisation)?,
+                reduction: Reduction::new(&coarse_grid, coarse_band, regularisation),
+                pointwise: stage.preconditioner == Choice::ZeroVelocity,
+                iterations: stage.inner_steps,
+            }),
+        };
+        let watch = Watch {
+            grid: coarse_grid,
+            reduction: Reduction::new(&coarse_grid, coarse_band, regularisation),
+            squarings: stage.discretisation.squarings,
+        };
+        let data = ImageTerm::new(images, stage.discretisation)?;
+        let reduction = Reduction::new(&grid, band, regularisation);
+        Ok(Self { stage, level: Level { data, reduction, coarse, watch }, grid })
+    }
+
+    /// Adds the work done on this level.
+    pub fn add_work(&self, work: &mut Work) {
+        let Level { data, reduction, coarse, watch } = &self.level;
+        work.transforms += reduction.transforms() + watch.reduction.transforms();
+        work.interpolations += data.interpolations();
+        if let Some(coarse) = coarse {
+            work.transforms += coarse.reduction.transforms();
+            work.interpolations += coarse.data.interpolations();
+        }
+    }
+}

@@ -6,13 +6,20 @@
 
 pub mod attribution;
 pub mod border;
+pub mod carbon;
 pub mod clock;
+pub mod compare;
 pub mod energy;
+pub mod export;
+pub mod fleet;
+pub mod merge;
 pub mod meter;
 pub mod model;
+pub mod probe;
 pub mod provenance;
 pub mod recorder;
 pub mod region;
+pub mod repeat;
 pub mod report;
 pub mod sensor;
 pub mod sim;

@@ -3,6 +3,7 @@
 use crate::energy::Energy;
 use crate::provenance::Provenance;
 use crate::region::{DomainEnergy, Region, RegionKind, total};
+use crate::sensor::Domain;
 use crate::statistics::{mean, mean_and_half_width};
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,31 @@ impl Report {
         Self { domains, total, wall_s, regions, messages: all }
     }
 
+    /// Reads a report that [`Report`] wrote; energies must be finite, from zero, and inside their interval.
+    pub fn parse(text: &str) -> Result<Self, ReportError> {
+        let mut report: Self = serde_json::from_str(text).map_err(|e| ReportError::Json(e.to_string()))?;
+        let of_regions =
+            report.regions.iter_mut().flat_map(|r| r.region.domains.iter_mut().chain([&mut r.region.total]));
+        for domain in report.domains.iter_mut().chain([&mut report.total]).chain(of_regions) {
+            domain.domain = Domain::of_name(&domain.name);
+            domain.raw_joules = domain.energy.joules;
+            let is_sound = match (domain.energy.joules, domain.energy.interval, domain.energy.provenance) {
+                (None, None, Provenance::Unmeasured) => true,
+                (Some(_), Some(_), Provenance::Unmeasured) => false,
+                (Some(j), Some([low, high]), _) => 0.0 <= low && low <= j && j <= high && high.is_finite(),
+                _ => false,
+            };
+            if !is_sound {
+                return Err(ReportError::Energy(domain.name.clone()));
+            }
+        }
+        let mut times = report.regions.iter().map(|r| r.region.wall_s).chain([report.wall_s]);
+        if times.any(|t| !(t.is_finite() && t >= 0.0)) {
+            return Err(ReportError::Time);
+        }
+        Ok(report)
+    }
+
     /// The regions of work.
     pub fn worked(&self) -> impl Iterator<Item = &RegionRecord> {
         self.regions.iter().filter(|r| is_work(r.region.kind))
@@ -99,6 +125,22 @@ impl Report {
         let work = self.worked().find_map(|r| r.work.as_ref())?;
         Some((self.total.energy.times(1.0 / work.count), work.unit.clone()))
     }
+}
+
+/// Why a text is no report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// Not the form.
+    #[error("this is no report of `regiscope energy measure --json`: {0}")]
+    Json(String),
+    /// Joules, provenance and interval contradict each other.
+    #[error(
+        "the energy of {0} contradicts itself: joules and interval are both null and unmeasured, or 0 ≤ low ≤ joules ≤ high"
+    )]
+    Energy(String),
+    /// A time that cannot be.
+    #[error("a wall time is negative or not finite")]
+    Time,
 }
 
 fn is_work(kind: RegionKind) -> bool {
@@ -141,7 +183,6 @@ fn mean_domains(regions: &[&Region]) -> Vec<DomainEnergy> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sensor::Domain;
 
     fn region(kind: RegionKind, wall_s: f64, energy: Energy) -> RegionRecord {
         let domain = |name: &str| DomainEnergy::new(name, Domain::Package, "test", energy);
@@ -181,7 +222,9 @@ mod tests {
     fn a_report_is_read_back() {
         let report = Report::of(vec![region(RegionKind::Training, 1.0, measured(100.0, 2.0))], vec!["a".into()]);
         let text = serde_json::to_string(&report).unwrap();
-        let back: Report = serde_json::from_str(&text).unwrap();
+        let back = Report::parse(&text).unwrap();
+        assert!(Report::parse(&text.replace("\"joules\":100.0", "\"joules\":500.0")).is_err());
+        assert!(Report::parse("{}").is_err());
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
     }
 }

@@ -35,6 +35,7 @@
 
 pub use regiscope_datasets as datasets;
 pub use regiscope_drr as drr;
+pub use regiscope_energy as energy;
 pub use regiscope_experiment as experiment;
 pub use regiscope_geometry as geometry;
 pub use regiscope_image as image;

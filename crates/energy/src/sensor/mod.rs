@@ -36,6 +36,21 @@ pub enum Domain {
 }
 
 impl Domain {
+    /// The domain that a name in a report stands for.
+    pub fn of_name(name: &str) -> Self {
+        let is = |word: &str| name.starts_with(word);
+        match name {
+            _ if is("package") => Self::Package,
+            _ if is("dram") => Self::Dram,
+            _ if is("gpu") || is("amdgpu") => Self::Gpu,
+            _ if is("psys") => Self::Psys,
+            _ if is("core") => Self::Core,
+            _ if is("uncore") => Self::Uncore,
+            _ if is("node") || is("module") => Self::Node,
+            _ => Self::Other,
+        }
+    }
+
     /// Whether the total adds this domain: packages, memory and accelerators, which do not overlap.
     pub fn counts(self) -> bool {
         matches!(self, Self::Package | Self::Dram | Self::Gpu)

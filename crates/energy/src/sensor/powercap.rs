@@ -107,19 +107,6 @@ fn shown_name(name: &str, parent: Option<&str>) -> String {
     }
 }
 
-fn domain(name: &str) -> Domain {
-    match name {
-        "core" => Domain::Core,
-        "uncore" => Domain::Uncore,
-        "dram" => Domain::Dram,
-        "psys" => Domain::Psys,
-        _ if name.starts_with("package") => Domain::Package,
-        _ if name.starts_with("dram") => Domain::Dram,
-        _ if name.starts_with("psys") => Domain::Psys,
-        _ => Domain::Other,
-    }
-}
-
 fn describe(folder: &Path, shown: String, name: &str) -> Description {
     let number = |file: &str| read_whole(&folder.join(file), "").ok().filter(|&v| v > 0);
     // A package may exceed its short-term limit for moments, hence twice the greatest stated constraint.
@@ -134,7 +121,7 @@ fn describe(folder: &Path, shown: String, name: &str) -> Description {
     };
     Description {
         name: shown,
-        domain: domain(name),
+        domain: Domain::of_name(name),
         source: format!("powercap {}", folder.display()),
         scale: Scale::Counter { quantum_j: QUANTUM_J, range_j, period_s: PERIOD_S },
         ceiling_w: limit_uw.map_or(CEILING_W, |uw| (2e-6 * uw as f64).clamp(CEILING_W, 1e5)),

@@ -5,3 +5,4 @@ pub mod clock;
 pub mod nvml;
 pub mod powercap;
 pub mod profile;
+pub mod zone;

@@ -3,6 +3,9 @@
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
+#[path = "args/energy.rs"]
+pub mod energy;
+
 /// Registers X-ray images to CT volumes, and says how well that went.
 ///
 /// Every command is a thin form of the library. Exit status: 0 done, 1 a criterion of the document was missed,
@@ -17,17 +20,30 @@ pub struct Arguments {
 }
 
 /// How the program speaks.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct OutputArgs {
     /// Writes one JSON value to standard output instead of text
-    #[arg(long, global = true, help_heading = "Output")]
-    pub json: bool,
+    #[arg(long, global = true, num_args = 0, default_missing_value = "-", value_parser = parse_json_target)]
+    #[arg(help_heading = "Output")]
+    pub json: Option<JsonTarget>,
     /// Says more on standard error: what was read, chosen and how long it took
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: bool,
     /// Says nothing on standard error but errors: no progress, no warnings
     #[arg(short, long, global = true, help_heading = "Output")]
     pub quiet: bool,
+}
+
+/// Where JSON goes.
+///
+/// Commands whose `--json` takes a file declare an argument of the same name and of this type, which takes the place
+/// of the global one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JsonTarget {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
 }
 
 /// What to do.
@@ -51,6 +67,10 @@ pub enum Command {
     Info(InfoArgs),
     /// Lists, fetches and verifies datasets
     Data(DataArgs),
+    /// Measures energy, and reckons with what was measured
+    ///
+    /// Every number says whether it is measured, derived, modelled or unmeasured, and between which bounds it lies.
+    Energy(Box<energy::EnergyArgs>),
     /// Writes the JSON Schema of experiment documents, for editors
     Schema,
     /// Writes a shell's completion script
@@ -333,6 +353,15 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
+/// `-` is standard output, anything else a file.
+pub fn parse_json_target(text: &str) -> Result<JsonTarget, String> {
+    match text {
+        "" => Err("expected a file name, or - for standard output".to_owned()),
+        "-" => Ok(JsonTarget::Stdout),
+        path => Ok(JsonTarget::File(path.into())),
+    }
+}
+
 fn parse_index(text: &str) -> Result<[usize; 3], String> {
     parse_list(text).ok_or_else(|| "expected three whole numbers from 0, as in 12,0,7".to_owned())
 }
@@ -367,6 +396,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn json_goes_to_standard_output_or_where_a_command_says() {
+        let json = |words: &[&str]| Arguments::try_parse_from(words).unwrap().output.json;
+        assert_eq!(json(&["regiscope", "--json", "info", "a"]), Some(JsonTarget::Stdout));
+        assert_eq!(json(&["regiscope", "info", "a", "--json"]), Some(JsonTarget::Stdout));
+        assert_eq!(json(&["regiscope", "info", "a"]), None);
+        let file = Some(JsonTarget::File("o.json".into()));
+        assert_eq!(json(&["regiscope", "energy", "measure", "--json", "o.json", "--", "true", "--json"]), file);
+        assert_eq!(json(&["regiscope", "--json", "energy", "measure", "--", "true"]), Some(JsonTarget::Stdout));
+        assert_eq!(json(&["regiscope", "energy", "probe", "--json"]), Some(JsonTarget::Stdout));
     }
 
     #[test]

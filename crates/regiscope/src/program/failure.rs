@@ -23,6 +23,8 @@ pub enum Ending {
     Done,
     /// Done, but a criterion of the document was missed.
     CriterionMissed,
+    /// Done; the status is that of a command that was run for the user.
+    OfCommand(u8),
 }
 
 impl Failure {

@@ -7,6 +7,7 @@ mod completions;
 mod data;
 mod document;
 mod drr;
+mod energy;
 mod failure;
 mod geometry;
 mod info;
@@ -34,7 +35,7 @@ pub fn main() -> ExitCode {
 
 /// Runs a command; gives the exit status.
 fn dispatch(arguments: Arguments) -> u8 {
-    let output = Output::new(arguments.output);
+    let output = Output::new(&arguments.output);
     let started = Instant::now();
     let ended = match arguments.command {
         Command::Run(arguments) => run::run(arguments, output),
@@ -43,6 +44,7 @@ fn dispatch(arguments: Arguments) -> u8 {
         Command::Register(arguments) => register::run(*arguments, output),
         Command::Info(arguments) => info::run(arguments, output),
         Command::Data(arguments) => data::run(arguments, output),
+        Command::Energy(arguments) => energy::run(*arguments, output),
         Command::Schema => schema::run(output),
         Command::Completions(arguments) => completions::run(arguments, output),
     };
@@ -50,6 +52,7 @@ fn dispatch(arguments: Arguments) -> u8 {
     match ended {
         Ok(Ending::Done) => 0,
         Ok(Ending::CriterionMissed) => 1,
+        Ok(Ending::OfCommand(status)) => status,
         Err(failure) => {
             if let Failure::Input(sentence) | Failure::Interrupted(sentence) = &failure {
                 say(format_args!("regiscope: {sentence}"));

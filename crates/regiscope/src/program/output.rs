@@ -1,6 +1,6 @@
 //! Standard output for results, standard error for everything said to people on the way.
 
-use crate::program::args::OutputArgs;
+use crate::program::args::{JsonTarget, OutputArgs};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -15,8 +15,8 @@ pub struct Output {
 
 impl Output {
     /// As asked for on the command line.
-    pub fn new(arguments: OutputArgs) -> Self {
-        Self { json: arguments.json, verbose: arguments.verbose, quiet: arguments.quiet }
+    pub fn new(arguments: &OutputArgs) -> Self {
+        Self { json: arguments.json == Some(JsonTarget::Stdout), verbose: arguments.verbose, quiet: arguments.quiet }
     }
 
     /// Writes the result: as JSON if that was asked for, else as the text.

@@ -166,8 +166,13 @@ pub fn window(
         clock.wait_until(update_s - before_s);
         let begun_s = clock.now_s();
         load(true);
-        clock.wait_until(update_s + 0.25 * period_s);
-        answers.push((update_s - begun_s, (watts()? - low_w) / step_w));
+        // The update that first shows the step, timed by its own change.
+        let mut shown_w = watts()?;
+        while shown_w < low_w + 0.01 * step_w + noise_w && clock.now_s() < update_s + 2.0 * period_s {
+            clock.wait_until(clock.now_s() + 0.5 * STEP_S);
+            shown_w = watts()?;
+        }
+        answers.push((clock.now_s() - 0.25 * STEP_S - begun_s, (shown_w - low_w) / step_w));
     }
     load(false);
     let misfit = |window_s: f64| -> f64 {

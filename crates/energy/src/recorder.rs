@@ -111,6 +111,11 @@ impl Recorder {
         self.slots.is_empty()
     }
 
+    /// Longest period of the slow sensors, s; 0 where all are quick.
+    pub fn slow_period_s(&self) -> f64 {
+        self.tracks().map(Track::period_s).filter(|p| *p >= SLOW_S).fold(0.0, f64::max)
+    }
+
     /// Readings kept for a trace.
     pub fn trace(&self) -> &[Sample] {
         &self.trace

@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod data;
 mod drr;
+mod energy;
 mod info;
 mod register;
 mod run;

@@ -26,11 +26,15 @@ pub struct Border {
     pub change: Option<Change>,
     /// Whether the sensor answered.
     pub answered: bool,
+    /// How far the reading may lie from the region's own border, s: it is taken just outside.
+    pub skew_s: f64,
 }
 
 impl Border {
     /// The state of a track that was just read.
-    pub fn of(track: &Track, now_s: f64) -> Self {
+    ///
+    /// `border_s` is the moment that the region's time counts from, `reading_s` how long the reading took.
+    pub fn of(track: &Track, now_s: f64, border_s: f64, reading_s: f64) -> Self {
         let time_s = track.last().map_or(now_s, |(t, _)| if track.failure().is_some() { now_s } else { t });
         Self {
             time_s,
@@ -38,6 +42,7 @@ impl Border {
             watts: track.last().map(|(_, v)| v).filter(|_| matches!(track.description().scale, Scale::Power { .. })),
             change: track.change(),
             answered: track.last().is_some(),
+            skew_s: (time_s - border_s).abs() + 0.5 * reading_s,
         }
     }
 }
@@ -69,7 +74,8 @@ pub struct Beside {
 /// Energy of one sensor between two borders, and the estimate before it was held to its bounds (for means over
 /// repetitions).
 pub fn between(track: &Track, begin: &Border, end: &Border, beside: &Beside) -> (Energy, Option<f64>) {
-    if !begin.answered || !end.answered || (track.failure().is_some() && end.time_s <= begin.time_s) {
+    let is_frozen = track.is_frozen() && begin.account == end.account && beside.after_end.is_none();
+    if !begin.answered || !end.answered || is_frozen || (track.failure().is_some() && end.time_s <= begin.time_s) {
         return (Energy::UNMEASURED, None);
     }
     let bridged_s = end.account.bridged_s - begin.account.bridged_s;
@@ -87,6 +93,8 @@ fn counted(track: &Track, begin: &Border, end: &Border, beside: &Beside, quantum
     let cap_w = track.border_power_w();
     let period_s = track.period_s();
     let is_slow = period_s >= SLOW_S;
+    // A counter that is described as quick keeps its plain difference, even if it was seen to pause.
+    let is_known_slow = track.stated_period_s() >= SLOW_S;
     // Most that a reading at a border may be short of the truth.
     let short_of = |border: &Border, next: Option<Next>| {
         let by_power = cap_w * period_s;
@@ -96,7 +104,7 @@ fn counted(track: &Track, begin: &Border, end: &Border, beside: &Beside, quantum
     };
     let most_begin = short_of(begin, beside.after_begin);
     let most_end = short_of(end, beside.after_end);
-    let (late_begin, late_end) = if is_slow {
+    let (late_begin, late_end) = if is_known_slow {
         (
             late(begin, beside.after_begin, period_s, beside.idle_w, Side::Begin).clamp(0.0, most_begin),
             late(end, beside.after_end, period_s, beside.idle_w, Side::End).clamp(0.0, most_end),
@@ -105,8 +113,9 @@ fn counted(track: &Track, begin: &Border, end: &Border, beside: &Beside, quantum
         (0.0, 0.0)
     };
     let read_j = end.account.joules - begin.account.joules;
-    let low = end.account.low - begin.account.low - most_begin - quantum_j;
-    let high = end.account.high - begin.account.high + most_end + quantum_j;
+    let skew_j = cap_w * (begin.skew_s + end.skew_s);
+    let low = end.account.low - begin.account.low - most_begin - quantum_j - skew_j;
+    let high = end.account.high - begin.account.high + most_end + quantum_j + skew_j;
     let joules = read_j - late_begin + late_end;
     let wall_s = (end.time_s - begin.time_s).max(1e-9);
     let provenance = if is_slow && period_s > 0.01 * wall_s { Provenance::Derived } else { Provenance::Measured };

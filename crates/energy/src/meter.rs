@@ -120,6 +120,9 @@ impl OpenRegion<'_> {
             let until_s = guard.0.linger_until_s(self.id);
             let now_s = self.meter.clock.now_s();
             if now_s >= until_s {
+                if until_s > guard.0.ended_s(self.id) {
+                    guard.0.poll();
+                }
                 return guard.0.report(self.id).expect("an open region of this meter is reported once");
             }
             // The thread reads meanwhile.

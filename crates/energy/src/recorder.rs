@@ -55,6 +55,13 @@ struct Slot {
     sensor: Box<dyn Sensor>,
     track: Track,
     idle: Option<Energy>,
+    reading_s: f64,
+}
+
+impl Slot {
+    fn border(&self, now_s: f64, border_s: f64) -> Border {
+        Border::of(&self.track, now_s, border_s, self.reading_s)
+    }
 }
 
 /// Sensors, their accounts, and the regions that are open.
@@ -77,8 +84,12 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder of the sensors found; reads each once.
     pub fn new(found: Found, clock: Arc<dyn Clock>, settings: Settings) -> Self {
-        let slot =
-            |sensor: Box<dyn Sensor>| Slot { track: Track::new(sensor.description().clone()), sensor, idle: None };
+        let slot = |sensor: Box<dyn Sensor>| Slot {
+            track: Track::new(sensor.description().clone()),
+            sensor,
+            idle: None,
+            reading_s: 0.0,
+        };
         let now_s = clock.now_s();
         let mut recorder = Self {
             slots: found.sensors.into_iter().map(slot).collect(),
@@ -127,7 +138,9 @@ impl Recorder {
             let before_s = self.clock.now_s();
             let reading = slot.sensor.read();
             // The value is of some moment during the reading; a slow reader is stamped in its middle.
-            let now_s = 0.5 * (before_s + self.clock.now_s());
+            let after_s = self.clock.now_s();
+            let now_s = 0.5 * (before_s + after_s);
+            slot.reading_s = after_s - before_s;
             if self.settings.keep_trace {
                 self.trace.push(Sample::new(now_s, at, &reading));
             }
@@ -206,7 +219,7 @@ impl Recorder {
         self.poll();
         let now_s = self.clock.now_s();
         self.last_border_s = now_s;
-        let begin: Vec<Border> = self.slots.iter().map(|slot| Border::of(&slot.track, now_s)).collect();
+        let begin: Vec<Border> = self.slots.iter().map(|slot| slot.border(now_s, now_s)).collect();
         let beside = self.slots.iter().zip(&begin).map(|(slot, border)| Beside {
             idle_w: slot.idle.and_then(|idle| idle.joules),
             extremes_w: border.watts.map(|w| (w, w)),
@@ -226,7 +239,7 @@ impl Recorder {
         let now_s = self.clock.now_s();
         self.poll();
         self.last_border_s = now_s;
-        let ends: Vec<Border> = self.slots.iter().map(|slot| Border::of(&slot.track, now_s)).collect();
+        let ends: Vec<Border> = self.slots.iter().map(|slot| slot.border(self.clock.now_s(), now_s)).collect();
         if let Some(watch) = self.watches.iter_mut().find(|watch| watch.id == id.0 && watch.ended_s.is_none()) {
             watch.ended_s = Some(now_s);
             watch.end = ends;
@@ -247,10 +260,15 @@ impl Recorder {
                 Scale::Counter { .. } if watch.beside[at].after_end.is_some() || wall_s > 1000.0 * period_s => 0.0,
                 Scale::Counter { .. } => 1.5 * period_s,
                 Scale::Power { .. } if wall_s >= LONG_PERIODS * period_s => 0.0,
-                Scale::Power { .. } => 2.1 * period_s,
+                Scale::Power { .. } => 2.2 * period_s,
             }
         };
         ended_s + self.slots.iter().enumerate().map(wait_s).fold(0.0, f64::max).min(LINGER_S)
+    }
+
+    /// When a region ended, s; infinite for one that is open or unknown.
+    pub fn ended_s(&self, id: RegionId) -> f64 {
+        self.watches.iter().find(|watch| watch.id == id.0).and_then(|watch| watch.ended_s).unwrap_or(f64::INFINITY)
     }
 
     /// Reads on until an ended region gets no sharper.
@@ -258,6 +276,7 @@ impl Recorder {
         while self.clock.now_s() < self.linger_until_s(id) {
             self.run_until(self.due_s().min(self.linger_until_s(id)));
         }
+        self.poll();
     }
 
     /// Closes a region and tells its energy. `None` for a region of another recorder or one already reported.
@@ -281,6 +300,9 @@ impl Recorder {
                     None => "its energy is unmeasured",
                 };
                 messages.push(format!("{name}: {failure}; {meaning}"));
+            }
+            if slot.track.failure().is_none() && energy.joules.is_none() && slot.track.is_frozen() {
+                messages.push(format!("{name} is unmeasured: its counter does not move"));
             }
             let (domain, source) = (description.domain, description.source.clone());
             domains.push(DomainEnergy { name, domain, source, energy, raw_joules });

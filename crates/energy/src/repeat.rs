@@ -4,7 +4,7 @@
 //! beginnings are spread evenly over p show it every part in turn. Multiples of the golden ratio spread evenly however
 //! many there are in the end.
 
-use crate::report::{RegionRecord, Report};
+use crate::report::{BATCH, RegionRecord, Report};
 
 /// When to stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +54,9 @@ impl Repeat {
 
     fn is_reached(&self, records: &[RegionRecord]) -> bool {
         let Some(target) = self.target else { return false };
+        if records.len() > 3 * BATCH && records.len() % BATCH != 0 {
+            return false;
+        }
         let energy = Report::of(records.to_vec(), Vec::new()).total.energy;
         let is_sure = energy.relative_half_width().is_some_and(|half| half <= target);
         // Without any number nothing is gained by going on; a derived one needs some repetitions to be believed.

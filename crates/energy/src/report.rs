@@ -147,6 +147,22 @@ fn is_work(kind: RegionKind) -> bool {
     !matches!(kind, RegionKind::Idle | RegionKind::WarmUp)
 }
 
+/// Mean of repetitions in golden phase, and half-width of its 95 % interval.
+///
+/// Eight phases in a row are spread evenly over the period, so their mean varies far less than single ones do; from 24
+/// repetitions on the interval is that of the means of such batches.
+fn phase_mean(values: &[f64]) -> (f64, f64) {
+    if values.len() < 3 * BATCH {
+        return mean_and_half_width(values);
+    }
+    let whole = &values[..values.len() / BATCH * BATCH];
+    let batches: Vec<f64> = whole.chunks(BATCH).filter_map(|c| mean(c.iter().copied())).collect();
+    mean_and_half_width(&batches)
+}
+
+/// Repetitions of a batch: a Fibonacci number, for which multiples of the golden ratio are spread most evenly.
+pub(crate) const BATCH: usize = 8;
+
 /// The mean of each domain over repetitions of the same work.
 ///
 /// Bounds of every repetition hold for its own energy, so their means bound the mean. Where a slow or part-time sensor
@@ -165,7 +181,7 @@ fn mean_domains(regions: &[&Region]) -> Vec<DomainEnergy> {
                 let provenance = all.iter().map(|d| d.energy.provenance).max().unwrap_or(Provenance::Unmeasured);
                 let raw: Option<Vec<f64>> = all.iter().map(|d| d.raw_joules).collect();
                 let spread = raw.filter(|r| r.len() >= 3 && provenance == Provenance::Derived);
-                match spread.map(|raw| mean_and_half_width(&raw)) {
+                match spread.map(|raw| phase_mean(&raw)) {
                     Some((mean, half)) => {
                         let mean = mean.clamp(low, high);
                         Energy::new(mean, (mean - half).max(low), (mean + half).min(high), provenance)

@@ -100,6 +100,12 @@ pub enum TraceError {
     },
 }
 
+/// Most sensors of a trace: more than any node has.
+const MOST_SENSORS: usize = 1024;
+
+/// Most regions of a trace; each open one is looked at for every reading.
+const MOST_REGIONS: usize = 10_000;
+
 impl Trace {
     /// As text: one JSON value a line.
     pub fn to_text(&self) -> String {
@@ -119,12 +125,18 @@ impl Trace {
         if header.trace != 1 {
             return Err(fault(at, format!("version {} of traces is unknown; 1 is understood", header.trace)));
         }
+        if header.sensors.len() > MOST_SENSORS {
+            return Err(fault(at, format!("{} sensors; at most {MOST_SENSORS} are read", header.sensors.len())));
+        }
         let (mut samples, mut regions) = (Vec::<Sample>::new(), Vec::new());
         for (at, line) in lines {
             if line.trim_start().starts_with("{\"region\"") {
                 let span: Span = serde_json::from_str(line).map_err(|e| fault(at, e.to_string()))?;
                 if !(span.from_s.is_finite() && span.to_s.is_finite() && span.from_s <= span.to_s) {
                     return Err(fault(at, format!("the region runs from {} to {} s", span.from_s, span.to_s)));
+                }
+                if regions.len() == MOST_REGIONS {
+                    return Err(fault(at, format!("more than {MOST_REGIONS} regions")));
                 }
                 regions.push(span);
                 continue;

@@ -110,6 +110,19 @@ impl Track {
         if self.peak_w > 0.0 { (2.0 * self.peak_w).min(self.description.ceiling_w) } else { self.description.ceiling_w }
     }
 
+    /// Whether a counter has not moved for so long that it is broken rather than slow.
+    pub fn is_frozen(&self) -> bool {
+        let is_counter = matches!(self.description.scale, Scale::Counter { .. });
+        let since_s = self.change.map_or(self.first_s, |change| change.seen_s);
+        is_counter && self.last.is_some_and(|(last_s, _)| last_s - since_s > FROZEN_S.max(5.0 * self.stated_period_s()))
+    }
+
+    /// Time between updates as described, s.
+    pub fn stated_period_s(&self) -> f64 {
+        let (Scale::Counter { period_s, .. } | Scale::Power { period_s, .. }) = self.description.scale;
+        period_s
+    }
+
     /// The last change of a counter.
     pub fn change(&self) -> Option<Change> {
         self.change
@@ -207,7 +220,9 @@ impl Track {
         let expected_j = self.power_w * dt_s;
         let (joules, low, high) = if step >= 0.0 {
             self.whole_ranges(step, expected_j, ceiling_j, range_j)
-        } else if let Some(range) = range_j.filter(|range| step + range <= ceiling_j) {
+        } else if let Some(range) =
+            range_j.filter(|range| step + range <= ceiling_j + self.description.ceiling_w * BENEFIT_S)
+        {
             self.wraps += 1;
             self.whole_ranges((step + range).max(0.0), expected_j, ceiling_j, range_j)
         } else {
@@ -236,7 +251,7 @@ impl Track {
         let Some(range) = range.filter(|r| *r > 0.0 && step + r <= ceiling) else { return (step, step, step) };
         let most = ((ceiling - step) / range).floor();
         let likely = ((expected - step) / range).round().clamp(0.0, most);
-        self.wraps += likely as u64;
+        self.wraps = self.wraps.saturating_add(likely as u64);
         (step + likely * range, step, step + most * range)
     }
 
@@ -270,6 +285,13 @@ impl Track {
         self.peak_w = self.peak_w.max(watts);
     }
 }
+
+/// A counter that runs backwards is taken to have wrapped if that means no more than its ceiling for the time since the
+/// last reading and so many seconds more; else it began anew.
+const BENEFIT_S: f64 = 1.0;
+
+/// A device in use never uses nothing for so long, s.
+const FROZEN_S: f64 = 0.5;
 
 /// Longest pause of a counter that is taken for its period: a machine asleep is no sensor's period.
 const MAX_PERIOD_S: f64 = 0.5;

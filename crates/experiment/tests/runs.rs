@@ -70,7 +70,7 @@ fn start(
 ) -> Result<Outcome, RunError> {
     let cancel = AtomicBool::new(false);
     let provenance = Provenance::of_this_machine("0", None);
-    let options = RunOptions { resume, cancel: &cancel, provenance, clock: &NoTime };
+    let options = RunOptions { resume, cancel: &cancel, provenance, clock: &NoTime, meter: None };
     run(experiment, out, options, &mut |progress| observer(progress, &cancel))
 }
 

@@ -190,7 +190,7 @@ pub(crate) fn read_whole(path: &std::path::Path, fix: &str) -> Result<u64, Senso
             return Ok(value);
         }
         found = text;
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_micros(100));
     }
     let found: String = found.trim().chars().take(40).collect();
     let found = if found.is_empty() { "nothing".to_owned() } else { format!("\"{found}\"") };

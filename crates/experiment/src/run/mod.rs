@@ -4,7 +4,7 @@
 //! | file | content |
 //! |---|---|
 //! | `document.toml` | the document with its defaults filled in |
-//! | `run.json` | program, machine, seeds, times, warnings, status |
+//! | `run.json` | program, machine, seeds, times, energy with provenance, warnings, status |
 //! | `metrics.json` | errors, success rates, modes, criteria; written last |
 //! | `starts.csv`, `iterations.jsonl` | every start, every iteration |
 //! | `landscape.json` | similarity around the reference or the best answer |
@@ -15,6 +15,7 @@
 
 mod attenuation;
 mod climb;
+mod energy;
 mod error;
 mod files;
 mod folder;
@@ -37,6 +38,7 @@ use crate::clock::Clock;
 use crate::experiment::{Experiment, Task};
 use crate::provenance::Provenance;
 use folder::RunFolder;
+use regiscope_energy::{Meter, RegionKind};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,8 @@ pub struct RunOptions<'a> {
     pub provenance: Provenance,
     /// Where times come from.
     pub clock: &'a dyn Clock,
+    /// What measures the run's energy; without a meter it is unmeasured.
+    pub meter: Option<&'a Meter>,
 }
 
 /// How far a run is.
@@ -166,7 +170,8 @@ pub fn run(
         return Ok(outcome);
     }
     let folder = RunFolder::open(out_dir, &experiment.tables, options.resume)?;
-    let record = |word: &str, timings: &[Timing], warnings: &[String]| {
+    let region = options.meter.map(|meter| meter.region(&experiment.tables.title, RegionKind::Work));
+    let record = |word: &str, timings: &[Timing], warnings: &[String], energy: serde_json::Value| {
         json!({
             "status": word,
             "title": experiment.tables.title,
@@ -177,21 +182,23 @@ pub fn run(
             "timings": timings,
             "wall_s": timings.iter().map(|t| t.wall_s).sum::<f64>(),
             "core_s": timings.iter().map(|t| t.core_s).sum::<Option<f64>>(),
+            "energy": energy,
             "warnings": warnings,
         })
     };
-    folder.write_json("run.json", &record("running", &[], &experiment.warnings))?;
+    folder.write_json("run.json", &record("running", &[], &experiment.warnings, energy::unfinished()))?;
     let finished = match &experiment.task {
         Task::Render(scene) => rendering::run(experiment, scene, &folder, &options, observer)?,
         Task::Register(scene, task) => registration::run(experiment, scene, task, &folder, &options, observer)?,
     };
+    let used = energy::used(options.meter, region);
     let Some(Finished { status, metrics, timings, warnings }) = finished else {
-        folder.write_json("run.json", &record("interrupted", &[], &experiment.warnings))?;
+        folder.write_json("run.json", &record("interrupted", &[], &experiment.warnings, used))?;
         let warnings = experiment.warnings.clone();
         let metrics = serde_json::Value::Null;
         return Ok(Outcome { status: Status::Interrupted, metrics, warnings, report: None });
     };
-    folder.write_json("run.json", &record(status.word(), &timings, &warnings))?;
+    folder.write_json("run.json", &record(status.word(), &timings, &warnings, used))?;
     folder.finish(&metrics)?;
     let report = Some(folder.file("report.html"));
     Ok(Outcome { status, metrics, warnings, report })

@@ -6,9 +6,12 @@ use crate::program::failure::{Ending, Failure};
 use crate::program::interrupt;
 use crate::program::output::{Output, say};
 use crate::program::progress::Progress;
+use regiscope_energy::sensor::discover::{Sources, discover};
+use regiscope_energy::{Meter, Settings, SystemClock as MeterClock};
 use regiscope_experiment::{Experiment, Outcome, Provenance, RunOptions, Status, SystemClock};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs a document, or predicts what running it would cost.
 pub fn run(arguments: RunArgs, output: Output) -> Result<Ending, Failure> {
@@ -39,12 +42,14 @@ fn predict(experiment: &Experiment, output: Output) -> Result<Ending, Failure> {
 /// Runs a checked experiment into its folder and says how it ended.
 pub fn execute(experiment: &Experiment, out: &Path, resume: bool, output: Output) -> Result<Ending, Failure> {
     let clock = SystemClock::default();
+    let meter = Meter::start(discover(&Sources::default()), Arc::new(MeterClock::default()), Settings::default());
     let revision = Some(env!("REGISCOPE_REVISION")).filter(|r| !r.is_empty());
     let options = RunOptions {
         resume,
         cancel: interrupt::flag(),
         provenance: Provenance::of_this_machine(env!("CARGO_PKG_VERSION"), revision),
         clock: &clock,
+        meter: Some(&meter),
     };
     let progress = Progress::new(output);
     let mut stage = "";

@@ -247,6 +247,9 @@ pub struct SimulateArgs {
     /// Zone and its power: NAME=WATTS, or NAME=FILE with a profile (JSON); packages hold the sub-zones after them
     #[arg(long, value_name = "NAME=POWER", required = true, value_parser = parse_zone)]
     pub zone: Vec<(String, String)>,
+    /// Counters begin so many joules before they wrap [default: far from it]
+    #[arg(long, value_name = "J", value_parser = parse_from_zero)]
+    pub wrap_after: Option<f64>,
     /// How long to drive it
     #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = parse_from_zero)]
     pub seconds: f64,

@@ -73,6 +73,8 @@ pub fn run(arguments: MeasureArgs, output: Output) -> Result<Ending, Failure> {
         };
         let worked = repeat.run(|index, first_s| {
             let now_s = clock.now_s();
+            // A period that was stated wrongly is known better after the first runs.
+            let repeat = Repeat { period_s: meter.with(|recorder| recorder.slow_period_s()), ..repeat };
             clock.wait_until(repeat.begin_s(index, first_s.unwrap_or(now_s), now_s));
             let mut record = one(format!("run {}", index + 1), kind)?;
             if cancel.load(Ordering::Relaxed) {

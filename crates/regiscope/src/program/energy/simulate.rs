@@ -10,17 +10,25 @@ use regiscope_energy::{Clock, SystemClock};
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Time between updates of the tree, s.
 const STEP_S: f64 = 0.001;
 
 /// Drives the tree until its time is over, and tells the energy of each zone.
 pub fn run(arguments: &SimulateArgs, output: Output) -> Result<Ending, Failure> {
-    let zones = zones(&arguments.zone)?;
+    let mut zones = zones(&arguments.zone)?;
+    if let Some(joules) = arguments.wrap_after {
+        for zone in &mut zones {
+            let range_uj = zone.range_uj.unwrap_or(u64::MAX);
+            zone.start_uj = range_uj.saturating_sub((1e6 * joules) as u64);
+        }
+    }
     let cancel = interrupt::flag();
     let tree = PowercapTree::create(&arguments.tree, zones).map_err(|e| Failure::file(&arguments.tree, e))?;
     output.note(format_args!("reading root: {}", tree.root().display()));
     let clock = SystemClock::default();
+    let start_unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
     let mut now_s = 0.0;
     while now_s < arguments.seconds && !cancel.load(Ordering::Relaxed) {
         clock.wait_until(now_s + STEP_S);
@@ -29,7 +37,7 @@ pub fn run(arguments: &SimulateArgs, output: Output) -> Result<Ending, Failure> 
     }
     let told: Vec<_> =
         tree.zones().iter().map(|z| json!({"name": z.name, "joules": z.profile.energy_j(0.0, now_s)})).collect();
-    output.result(&json!({"seconds": now_s, "zones": told}), || {
+    output.result(&json!({"start_unix_s": start_unix_s, "seconds": now_s, "zones": told}), || {
         let line = |z: &SimZone| format!("{:16}{} J in {now_s} s\n", z.name, z.profile.energy_j(0.0, now_s));
         tree.zones().iter().map(line).collect()
     })?;

@@ -237,7 +237,7 @@ fn the_record_of_a_run_says_what_it_took() {
     let document = write(
         folder.path(),
         "render.toml",
-        "title = \"Small\"\n[phantom]\nspacing_mm = 8\nextent_mm = [160, 160, 160]\n[view]\nrows = 16\ncols = 16\npitch_mm = 16\n",
+        "title = \"Small\"\n[phantom]\nspacing_mm = 8\nextent_mm = [160, 160, 160]\n[view]\nrows = 16\ncols = 16\npitch_mm = 16\n[render]\n",
     );
     let out = folder.path().join("out");
     let output = program().arg("run").arg(&document).arg("--out").arg(&out).output().unwrap();

@@ -29,8 +29,7 @@ pub fn report(report: &Report) -> String {
     if let Some((per_unit, unit)) = report.per_unit() {
         text += &line(&format!("per {unit}"), &per_unit);
     }
-    let mut attributed = report.worked().filter_map(|r| r.attributed.as_ref());
-    if let Some(part) = attributed.next_back() {
+    if let Some(part) = report.worked().filter_map(|r| r.attributed.as_ref()).last() {
         text += &line("attributed", &part.energy);
         text += &format!("{:22}model: {}\n", "", part.model);
     }

@@ -4,6 +4,7 @@
 //! Analysis 86, and of Wiesenfarth et al. 2021, "Methods and open-source toolkit for analyzing and visualizing challenge
 //! results", Scientific Reports 11.
 
+pub mod annotations;
 pub mod metrics;
 pub mod ranking;
 pub mod results;

@@ -14,7 +14,8 @@ pub enum Band {
     /// Those whose Euclidean distance to the nearest border voxel is below this many voxels, as in Metrics Reloaded;
     /// spacing is not looked at.
     Distance(f64),
-    /// Those that this many erosions by the cross of face neighbours take away.
+    /// Those that this many erosions by the 3 × 3 square, or the 3 × 3 × 3 cube, take away, as in the paper's own
+    /// program; beyond the array all is outside.
     Erosions(usize),
 }
 
@@ -33,12 +34,25 @@ fn near_border(mask: &Mask, band: Band) -> Mask {
             mask.like(near.collect())
         }
         Band::Erosions(times) => {
-            let mut rest = mask.clone();
+            let mut rest = mask.inside().to_vec();
             for _ in 0..times {
-                let border = border_mask(&rest);
-                rest = rest.like(rest.inside().iter().zip(border).map(|(&inside, b)| inside && !b).collect());
+                rest = eroded(rest, mask.shape(), if mask.is_flat() { 2 } else { 3 });
             }
-            mask.like(mask.inside().iter().zip(rest.inside()).map(|(&inside, &kept)| inside && !kept).collect())
+            mask.like(mask.inside().iter().zip(&rest).map(|(&inside, &kept)| inside && !kept).collect())
         }
     }
+}
+
+/// Voxels whose neighbours along the first `axes` axes, across corners too, are all inside.
+fn eroded(mut inside: Vec<bool>, shape: [usize; 3], axes: usize) -> Vec<bool> {
+    let strides = [1, shape[0], shape[0] * shape[1]];
+    for axis in 0..axes {
+        let (stride, last) = (strides[axis], shape[axis] - 1);
+        let keeps = |i: usize| {
+            let at = i / stride % shape[axis];
+            inside[i] && at > 0 && at < last && inside[i - stride] && inside[i + stride]
+        };
+        inside = (0..inside.len()).map(keeps).collect();
+    }
+    inside
 }

@@ -1,7 +1,19 @@
-//! Metrics of segmentations, detections, probabilities and landmarks.
+//! Metrics of segmentations, instances, detections, probabilities and landmarks.
+//!
+//! [`segmentation::evaluate`] computes metrics of one structure under a named convention; [`instances`] those of several
+//! structures of a kind. Distances are in mm, masks carry their spacing. Target registration errors of rigid poses and
+//! their success rates are in `regiscope-pose`.
+
+pub mod assignment;
 pub mod boundary;
+pub mod detection;
 pub mod distance;
+pub mod instances;
+pub mod landmarks;
 pub mod mask;
 pub mod overlap;
+pub mod probabilities;
+pub mod segmentation;
+pub mod skeleton;
 pub mod surface;
 pub mod surfels;

@@ -50,8 +50,14 @@ pub fn aggregated(values: &[f64], aggregate: Aggregate) -> f64 {
 fn quantile(values: &[f64], probability: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let position = Position::new(values.len() as u64, probability);
-    position.between(sorted[position.low as usize], sorted[(position.low + 1).min(values.len() as u64 - 1) as usize])
+    sorted_quantile(&sorted, probability)
+}
+
+/// The same of ascending values.
+pub(crate) fn sorted_quantile(sorted: &[f64], probability: f64) -> f64 {
+    let position = Position::new(sorted.len() as u64, probability);
+    let low = position.low as usize;
+    position.between(sorted[low], sorted[(low + 1).min(sorted.len() - 1)])
 }
 
 /// Where a quantile lies among n order statistics.

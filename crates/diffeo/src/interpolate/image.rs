@@ -78,7 +78,7 @@ impl<R: Real> Image<R> {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx2"))]
 fn gather_plane<R: Real, K: Weights<T>, const T: usize, const GRADIENT: bool>(
     source: &Padded<R>,
     displacement: &Padded<Quad<R>>,

@@ -103,7 +103,7 @@ fn block_of<R: Real, K: Weights<T>, const T: usize>(
     block
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx2"))]
 fn square_row<R: Real, K: Weights<T>, const T: usize>(
     d: &Vectors<R>,
     factor: R,
@@ -132,7 +132,7 @@ fn square_row<R: Real, K: Weights<T>, const T: usize>(
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx2"))]
 fn tangent_row<R: Real, K: Weights<T>, const T: usize>(
     d: &Vectors<R>,
     change: &Vectors<R>,
@@ -191,7 +191,7 @@ fn transpose<R: Real, K: Weights<T>, const T: usize>(d: &Vectors<R>, p: &mut Vec
     reduce(&slabs, p);
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx2"))]
 fn transpose_plane<R: Real, K: Weights<T>, const T: usize>(
     d: &Vectors<R>,
     p: &mut [Quad<R>],

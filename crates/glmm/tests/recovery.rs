@@ -1,0 +1,43 @@
+//! Fits find the parameters that data were simulated with: the benchmark's studies, a few of each.
+
+#[path = "../../../benches/glmm_recovery/study.rs"]
+mod study;
+
+use study::{Found, recover, studies};
+
+fn check(name: &str, count: u64) {
+    let kind = studies().into_iter().find(|s| s.name == name).unwrap();
+    let design = kind.design();
+    let found: Vec<Vec<Found>> = (0..count).filter_map(|replicate| kind.run(&design, 5, replicate)).collect();
+    assert_eq!(found.len() as u64, count, "{name}: every study converges");
+    for parameter in recover(&kind.truths(), &found) {
+        // Maximum likelihood of 120 groups makes standard deviations too small by about one part in 200.
+        let known = 0.005 * parameter.truth.abs();
+        assert!(parameter.bias.abs() < 3.5 * parameter.bias_se + known, "{name}: {parameter:?}");
+        assert!(
+            (parameter.coverage - 0.95).abs() < 3.5 * parameter.coverage_se,
+            "{name} ({}): {parameter:?}",
+            kind.intervals
+        );
+    }
+}
+
+#[test]
+fn linear() {
+    check("linear", 60);
+}
+
+#[test]
+fn logit() {
+    check("logit", 40);
+}
+
+#[test]
+fn poisson() {
+    check("poisson", 40);
+}
+
+#[test]
+fn beta() {
+    check("beta", 40);
+}

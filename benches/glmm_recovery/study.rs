@@ -41,8 +41,8 @@ pub fn studies() -> Vec<Study> {
         Study {
             name: "logit",
             settings: quadrature,
-            groups: 120,
-            each: 15,
+            groups: 80,
+            each: 12,
             fixed: [-0.3, 0.7, 0.5],
             sd: 0.8,
             dispersion: None,
@@ -51,8 +51,8 @@ pub fn studies() -> Vec<Study> {
         Study {
             name: "poisson",
             settings: Settings::new(Family::Poisson),
-            groups: 120,
-            each: 8,
+            groups: 80,
+            each: 6,
             fixed: [0.7, 0.3, -0.2],
             sd: 0.5,
             dispersion: None,
@@ -61,8 +61,8 @@ pub fn studies() -> Vec<Study> {
         Study {
             name: "beta",
             settings: Settings::new(Family::Beta),
-            groups: 120,
-            each: 8,
+            groups: 60,
+            each: 6,
             fixed: [0.3, 0.4, -0.3],
             sd: 0.5,
             dispersion: Some(12.0),

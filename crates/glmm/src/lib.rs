@@ -15,6 +15,7 @@ pub mod cross;
 pub mod decimal;
 pub mod design;
 pub mod family;
+pub mod family_name;
 pub mod fit;
 pub mod formula;
 pub mod generalised;

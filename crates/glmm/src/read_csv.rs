@@ -130,6 +130,19 @@ pub fn read_csv<R: Read>(
     Ok(table)
 }
 
+/// A factor from the labels of its rows, read as cells of CSV are.
+pub fn column_of_labels<'a>(
+    name: &str,
+    cells: impl IntoIterator<Item = &'a str>,
+    settings: Option<&FactorSettings>,
+) -> Result<Factor, CsvError> {
+    let mut labels = Labels::default();
+    for (row, cell) in cells.into_iter().enumerate() {
+        labels.push(cell.trim().as_bytes(), row as u64 + 1)?;
+    }
+    labels.factor(name, settings)
+}
+
 /// One column as it is read.
 struct Reading {
     name: String,

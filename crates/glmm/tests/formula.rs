@@ -384,7 +384,7 @@ fn names_are_those_of_the_reference_fits() {
         let names: Vec<&str> = names.iter().map(|n| n.as_str().unwrap()).collect();
         if let Response::Ordinal { levels, .. } = &design.response {
             let thresholds = levels.windows(2).map(|w| format!("{}|{}", w[0], w[1]));
-            let all: Vec<String> = thresholds.chain(design.mean.fixed.names[1..].iter().cloned()).collect();
+            let all: Vec<String> = thresholds.chain(design.mean.fixed.names.iter().cloned()).collect();
             assert_eq!(all, names, "{name}");
         } else {
             assert_eq!(design.mean.fixed.names, names, "{name}");
@@ -412,4 +412,21 @@ fn names_are_those_of_the_reference_fits() {
         checked += 1;
     }
     assert!(checked >= 51, "{checked} fits were compared");
+}
+
+#[test]
+fn low_parts_of_decimal_text_go_through_the_formula() {
+    use regiscope_glmm::read_csv::{CsvSettings, read_csv};
+    let text = "y,x\n1000000000000.4,-6.86\n0.1,-4.32\n3,0.3\n4.7,1.1\n";
+    let exact = CsvSettings { exact: true, ..CsvSettings::default() };
+    let table = read_csv(|| Ok(text.as_bytes()), &exact).unwrap();
+    let settings = Settings { exact: true, ..Settings::default() };
+    let design = build("y ~ I(x^2) + x:I(x^2)", &table, &settings).unwrap().design;
+    let low = design.low.unwrap();
+    assert_eq!(design.mean.fixed.names, ["(Intercept)", "I(x^2)", "I(x^2):x"]);
+    // What the nearest doubles lack, from exact rationals (Python's fractions): of 1000000000000.4, and of 6.86².
+    assert!((low.response[0] - -2.44140625e-5).abs() < 1e-15, "{}", low.response[0]);
+    assert_eq!(design.mean.fixed.column(1)[0], 47.0596);
+    assert!((low.fixed[4] - -3.205968823749572e-15).abs() < 1e-27, "{}", low.fixed[4]);
+    assert!(low.fixed[..4].iter().all(|v| *v == 0.0), "the intercept is exact");
 }

@@ -10,6 +10,7 @@ use super::error::{FormulaError, Problem};
 use super::terms::Terms;
 use super::value::{Evaluator, Value};
 use crate::table::Factor;
+use qd::Quad;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -139,6 +140,37 @@ impl Blueprint {
             }
         }
         Ok(Columns { values: matrix, names, term_of_column })
+    }
+
+    /// The columns of the matrix in double-double arithmetic; `numeric` has the columns of the variables that are numbers.
+    pub fn products(&self, numeric: &[Option<Vec<Vec<Quad>>>], values: &[Value], rows: &[u32]) -> Vec<Vec<Quad>> {
+        let one = || vec![Quad::from(1.0); rows.len()];
+        let mut columns: Vec<Vec<Quad>> = self.terms.intercept.then(one).into_iter().collect();
+        for (term, parts) in self.terms.terms.iter().zip(&self.codings) {
+            let count: usize = parts.iter().map(Parts::len).product();
+            for at in 0..count {
+                let (mut column, mut rest) = (one(), at);
+                for (&v, part) in term.iter().zip(parts) {
+                    let j = rest % part.len();
+                    rest /= part.len();
+                    match (part, &numeric[v], &values[v]) {
+                        (_, Some(numbers), _) => {
+                            column.iter_mut().zip(rows).for_each(|(c, &r)| *c *= numbers[j][r as usize]);
+                        }
+                        (Parts::Levels(coding), None, Value::Factor(factor)) => {
+                            let code = |r: u32| factor.codes[r as usize] as usize;
+                            column
+                                .iter_mut()
+                                .zip(rows)
+                                .for_each(|(c, &r)| *c *= Quad::from(coding.columns[j][code(r)]));
+                        }
+                        _ => unreachable!("a variable is numbers or a factor"),
+                    }
+                }
+                columns.push(column);
+            }
+        }
+        columns
     }
 
     /// Evaluates the variables on a table whose levels may stand in another order or lack some: the values that

@@ -10,9 +10,11 @@ mod blueprint;
 mod build;
 mod contrasts;
 mod error;
+mod exact;
 mod functions;
 mod grouping;
 mod lexer;
+mod maker;
 mod parser;
 mod polynomial;
 mod random;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub offset: Option<String>,
     /// Contrasts of single factors; others have treatment contrasts, or polynomial ones if they are ordered.
     pub contrasts: BTreeMap<String, Contrast>,
+    /// Whether the low parts of decimal numbers go through the formula ([`Design::low`]); for linear regression only.
+    pub exact: bool,
     /// The greatest number of values of a model matrix; 2^28 take 2 GB.
     pub max_values: usize,
 }
@@ -70,6 +74,7 @@ impl Default for Settings {
             weights: None,
             offset: None,
             contrasts: BTreeMap::new(),
+            exact: false,
             max_values: 1 << 28,
         }
     }
@@ -106,6 +111,12 @@ pub fn columns_used(formula: &str, settings: &Settings) -> Result<ColumnsUsed, F
         note(&parser::expression(expression)?);
     }
     Ok(used)
+}
+
+/// Whether a formula has random terms.
+pub fn has_random_terms(formula: &str) -> Result<bool, FormulaError> {
+    let sides = parser::formula(formula)?;
+    Ok(!random::split(formula, &sides.predictors)?.1.is_empty())
 }
 
 /// Bounds on what a formula may ask for.

@@ -9,13 +9,15 @@ use crate::laplace::model::{Model, State};
 use crate::laplace::quadrature::{Rule, quadrature};
 use crate::matrix::Matrix;
 use crate::outer::{Evaluate, Optimum, Point, minimise, quasi_newton, safe_factor};
+use crate::random::parameters_of;
+use crate::selected::SelectedInverse;
 use crate::settings::{Method, Settings};
 use crate::start::start;
 use crate::verdict::{Message, Verdict};
 
 /// Central differences are taken where they cost no more than this many row visits; beyond it one-sided ones, whose error
 /// (about 1e-6 of a standard error) is as small as needed.
-const CENTRAL: usize = 4_000_000;
+const CENTRAL: usize = 200_000;
 
 /// Evaluations of one model, each from the mode that the last one predicts.
 pub struct Evaluator<'a, 'b> {
@@ -125,10 +127,11 @@ fn run(
 ) -> Result<Optimum, FitError> {
     let model = evaluator.model;
     let failed = || FitError::Evaluation { problem: "the random effects have no mode there".into() };
+    let psi = if settings.start.is_none() { expectation_steps(evaluator, psi) } else { psi };
     let value = evaluator.evaluate(&psi).ok_or_else(failed)?;
     let point = Point { x: psi, value: value.value, gradient: value.gradient() };
     let count = model.parameters();
-    let first = hessian_at(evaluator, &point, model.fixed()..count);
+    let first = hessian_at(evaluator, &point, model.fixed()..count).map(|h| with_short_step(model, &point, h));
     let evaluator = std::cell::RefCell::new(evaluator);
     let mut evaluate = |psi: &[f64]| {
         let mut evaluator = evaluator.borrow_mut();
@@ -142,6 +145,56 @@ fn run(
         .ok_or_else(failed)?;
     evaluator.borrow_mut().counts.iterations += found.iterations;
     Ok(found)
+}
+
+/// Two steps of the EM algorithm in the covariances: Σ = Λ (mean of u uᵀ + H⁻¹) Λᵀ over the levels. From anywhere they lead
+/// near enough for Newton's metric to hold.
+fn expectation_steps(evaluator: &mut Evaluator, mut psi: Vec<f64>) -> Vec<f64> {
+    let model = evaluator.model;
+    let layout = &model.layout;
+    for _ in 0..2 {
+        if layout.terms.is_empty() || evaluator.evaluate(&psi).is_none() {
+            return psi;
+        }
+        let state = &evaluator.state;
+        let mut inverse = SelectedInverse::default();
+        inverse.compute(&model.pattern, &state.factor);
+        let mut blocks = vec![0.0; model.cross.len];
+        inverse.blocks(layout, &model.cross, &model.pattern, &mut blocks);
+        let conditional = model.cross.diagonal_blocks(layout, &blocks);
+        let mut theta = Vec::with_capacity(layout.parameters());
+        for (t, term) in layout.terms.iter().enumerate() {
+            let k = term.columns.len();
+            let mut mean = Matrix::zeros(k, k);
+            for (l, block) in conditional[t].iter().enumerate() {
+                let u = &state.u[layout.first[t] + l * k..][..k];
+                for c in 0..k {
+                    for r in 0..k {
+                        mean[(r, c)] += (u[r] * u[c] + block[(r, c)]) / term.levels.len() as f64;
+                    }
+                }
+            }
+            theta.extend(parameters_of(term.covariance, &mean.congruence(&state.factors[t])));
+        }
+        if theta.iter().any(|t| !t.is_finite()) {
+            return psi;
+        }
+        psi[model.fixed()..model.first_shape()].copy_from_slice(&theta);
+    }
+    psi
+}
+
+/// A metric whose first step moves no covariance parameter by more than half of itself.
+fn with_short_step(model: &Model, point: &Point, mut hessian: Matrix) -> Matrix {
+    let (factor, _) = safe_factor(&hessian, 1e-4);
+    let step = factor.cholesky_solve(&point.gradient);
+    let longest = (model.fixed()..model.parameters())
+        .map(|j| step[j].abs() / (0.5 * point.x[j].abs().max(0.4)))
+        .fold(0.0f64, f64::max);
+    if longest > 1.0 {
+        hessian.values.iter_mut().for_each(|v| *v *= longest);
+    }
+    hessian
 }
 
 /// Fits the fixed effects and the shape without random effects, roughly: a start.

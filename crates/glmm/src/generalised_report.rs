@@ -69,7 +69,8 @@ pub fn report(
     said.extend(separation(design, settings, model, state, &beta, &covariance));
     said.extend(edge(settings, shape));
     if verdict.smallest_curvature < 1e-9 && !singular {
-        said.push(flat(&best.hessian, &parameter_names(design, layout, &names), verdict.smallest_curvature));
+        let natural = natural_hessian(model, psi, &best.hessian);
+        said.push(flat(&natural, &parameter_names(design, layout, &names), verdict.smallest_curvature));
     }
     let natural = shape.first().map(|s| s.exp());
     let dispersion = match settings.family {
@@ -128,6 +129,20 @@ fn transformation(model: &Model, psi: &[f64]) -> Option<Matrix> {
         }
     }
     jacobian.values.iter().all(|v| v.is_finite()).then_some(jacobian)
+}
+
+/// The Hessian in β instead of γ.
+fn natural_hessian(model: &Model, psi: &[f64], hessian: &Matrix) -> Matrix {
+    let mut turn = Matrix::identity(psi.len());
+    for (a, basis) in model.bases.iter().enumerate() {
+        let first = model.first_fixed(a);
+        for j in 0..basis.columns {
+            for i in 0..basis.columns {
+                turn[(first + i, first + j)] = basis.r[(i, j)];
+            }
+        }
+    }
+    hessian.congruence(&turn.transpose())
 }
 
 /// Names of the shape parameters.

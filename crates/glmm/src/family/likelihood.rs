@@ -4,6 +4,7 @@
 use super::density::{self, category, with_zero_part};
 use super::jet::{Jet, Variables};
 use super::links;
+use super::vectorised::{exp_negative, ln_one_plus};
 use crate::cross::Weights;
 use crate::design::{Design, Response};
 use crate::matrix::Matrix;
@@ -26,6 +27,8 @@ pub struct Likelihood<'a> {
     pub weights: &'a [f64],
     /// Number of categories of an ordinal response, else 0.
     pub categories: usize,
+    /// The part of a binomial or Poisson log-likelihood that no parameter changes.
+    constant: f64,
 }
 
 /// One row: the log-density and its derivatives.
@@ -144,7 +147,16 @@ impl<'a> Likelihood<'a> {
             }
         };
         let (family, link, zero) = (settings.family, settings.link, settings.zero);
-        Likelihood { family, link, zero, y, trials, weights: &design.weights, categories }
+        let weights = &design.weights;
+        let constant = match family {
+            Family::Binomial => {
+                let terms = y.iter().zip(&trials).zip(weights);
+                terms.filter(|((_, n), _)| **n != 1.0).map(|((&y, &n), w)| w * density::ln_choose(n, y)).sum()
+            }
+            Family::Poisson => y.iter().zip(weights).map(|(y, w)| -w * super::special::ln_gamma(y + 1.0)).sum(),
+            _ => 0.0,
+        };
+        Likelihood { family, link, zero, y, trials, weights, categories, constant }
     }
 
     /// Number of observations.
@@ -350,22 +362,32 @@ impl<'a> Likelihood<'a> {
 
     /// The logit of binomial data, without jets.
     fn logit_slopes(&self, eta: &[f64], out: &mut Slopes) {
-        let (d1, w, d3) = (&mut out.d1[0], &mut out.w.by_pair[0], &mut out.d3[0]);
-        let mut value = 0.0;
-        for i in 0..eta.len() {
-            let (weight, trials, y) = (self.weights[i], self.trials[i], self.y[i]);
-            let e = (-eta[i].abs()).exp();
+        let n = eta.len();
+        let (d1, w, d3) = (&mut out.d1[0][..n], &mut out.w.by_pair[0][..n], &mut out.d3[0][..n]);
+        let (weights, trials, successes) = (&self.weights[..n], &self.trials[..n], &self.y[..n]);
+        let mut row = |i: usize| {
+            let (weight, count, y) = (weights[i], trials[i], successes[i]);
+            let e = exp_negative(-eta[i].abs());
             let r = 1.0 / (1.0 + e);
+            let (high, low) = (eta[i].max(0.0), eta[i].min(0.0));
             let (p, q) = if eta[i] >= 0.0 { (r, e * r) } else { (e * r, r) };
-            let n = weight * trials;
+            let square = weight * count * p * q;
+            d1[i] = weight * (y * q - (count - y) * p);
+            w[i] = square;
+            d3[i] = square * (p - q);
             // y η − n log(1 + e^η), as −y log(1 + e^−η) − (n − y) log(1 + e^η).
-            let soft = e.ln_1p();
-            value += weight * (y * eta[i].min(0.0) - (trials - y) * eta[i].max(0.0) - trials * soft);
-            d1[i] = weight * (y * q - (trials - y) * p);
-            w[i] = n * p * q;
-            d3[i] = -n * p * q * (q - p);
+            weight * (y * low - (count - y) * high - count * ln_one_plus(e))
+        };
+        // Eight rows at a time with sums of their own, so that the loop vectorises.
+        let mut sums = [0.0; 8];
+        let whole = n - n % 8;
+        for first in (0..whole).step_by(8) {
+            for (k, sum) in sums.iter_mut().enumerate() {
+                *sum += row(first + k);
+            }
         }
-        out.value = value + self.choices();
+        let rest: f64 = (whole..n).map(row).sum();
+        out.value = sums.iter().sum::<f64>() + rest + self.constant;
     }
 
     /// The logarithm of Poisson data, without jets.
@@ -379,13 +401,7 @@ impl<'a> Likelihood<'a> {
             w[i] = weight * mu;
             d3[i] = -weight * mu;
         }
-        let constant: f64 = self.y.iter().zip(self.weights).map(|(y, w)| -w * super::special::ln_gamma(y + 1.0)).sum();
-        out.value = value + constant;
-    }
-
-    fn choices(&self) -> f64 {
-        let terms = self.y.iter().zip(&self.trials).zip(self.weights);
-        terms.filter(|((_, n), _)| **n != 1.0).map(|((&y, &n), w)| w * density::ln_choose(n, y)).sum()
+        out.value = value + self.constant;
     }
 
     /// −E ∂²ℓ/∂η², lme4's weights, where the family has them in closed form; else nothing.

@@ -6,3 +6,4 @@ pub mod likelihood;
 pub mod links;
 pub mod moments;
 pub mod special;
+pub mod vectorised;

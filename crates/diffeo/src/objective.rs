@@ -4,6 +4,11 @@
 //! through the map of [`Flow`], and all derivatives are those of the discrete map. With the derivative J of m(1) by v,
 //! the slope s and the curvature C of the distance, the gradient is Jᵀs and the Gauss-Newton product JᵀCJ δv. Neither
 //! takes a Fourier transform. Both are densities: the change of the value is Σ g(x)·δv(x) times the volume of a cell.
+//!
+//! With nt = 2ᴷ steps a product takes K + 1 gathers and K + 1 scatters of a vector field: at nt = 4 that is 18
+//! interpolations of a scalar field, linear ones unless asked otherwise, and no transform, where CLAIRE takes 24 cubic
+//! ones and 74 transforms (the regularisation adds its own). A linearisation keeps, per voxel, four numbers for each
+//! level of the flow, four for each channel's image gradient and one for its warped image.
 
 use crate::distance::{Curvature, Distance, Pair};
 use crate::field::VectorField;
@@ -213,8 +218,11 @@ impl<R: Real> Problem<R> {
     }
 
     /// Adds the gradient to an evaluation.
-    pub fn linearise(&self, evaluation: Evaluation<R>) -> Linearisation<R> {
-        let weight = self.pull(&evaluation, &evaluation.slopes);
+    pub fn linearise(&self, mut evaluation: Evaluation<R>) -> Linearisation<R> {
+        // Products have no use for the slopes.
+        let slopes = std::mem::take(&mut evaluation.slopes);
+        let weight = self.pull(&evaluation, &slopes);
+        drop(slopes);
         self.count(3 * evaluation.flow.interpolations());
         let gradient = evaluation.flow.transpose(weight, self.discretisation.map);
         Linearisation { evaluation, gradient }

@@ -38,5 +38,6 @@ pub use regiscope_drr as drr;
 pub use regiscope_energy as energy;
 pub use regiscope_experiment as experiment;
 pub use regiscope_geometry as geometry;
+pub use regiscope_glmm as glmm;
 pub use regiscope_image as image;
 pub use regiscope_pose as pose;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 #[path = "args/energy.rs"]
 pub mod energy;
+#[path = "args/glmm.rs"]
+pub mod glmm;
 
 /// Registers X-ray images to CT volumes, and says how well that went.
 ///
@@ -65,6 +67,8 @@ pub enum Command {
     /// Images (NIfTI, MetaImage, NRRD, DICOM, PNG, TIFF, NPY), ITK transforms, camera files, tables (CSV, Parquet)
     /// and experiment documents.
     Info(InfoArgs),
+    /// Fits mixed models to tables, compares and simulates them
+    Glmm(glmm::GlmmArgs),
     /// Lists, fetches and verifies datasets
     Data(DataArgs),
     /// Measures energy, and reckons with what was measured

@@ -10,6 +10,7 @@ mod drr;
 mod energy;
 mod failure;
 mod geometry;
+mod glmm;
 mod info;
 mod interrupt;
 mod labels;
@@ -43,6 +44,7 @@ fn dispatch(arguments: Arguments) -> u8 {
         Command::Drr(arguments) => drr::run(*arguments, output),
         Command::Register(arguments) => register::run(*arguments, output),
         Command::Info(arguments) => info::run(arguments, output),
+        Command::Glmm(arguments) => glmm::run(arguments, output),
         Command::Data(arguments) => data::run(arguments, output),
         Command::Energy(arguments) => energy::run(*arguments, output),
         Command::Schema => schema::run(output),

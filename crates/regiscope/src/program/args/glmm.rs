@@ -18,6 +18,8 @@ pub enum GlmmCommand {
     ///
     /// Prints the summary; --json and --out write every figure to files.
     Fit(Box<FitArgs>),
+    /// Fits a model and predicts, with standard errors and intervals, as CSV
+    Predict(Box<PredictArgs>),
     /// Fits several formulas to the same rows and compares them: AIC, BIC, likelihood-ratio tests
     ///
     /// Linear mixed models are fitted by maximum likelihood, unless --reml asks for the restricted one.
@@ -116,6 +118,42 @@ pub struct FitArgs {
     /// Folder for summary.txt, fit.json, coefficients.csv, coefficients.tex, forest.svg and fitted.csv
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
+}
+
+/// Whether random effects are part of predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PredictLevel {
+    /// Random effects are zero: the typical group
+    Population,
+    /// The random effects of each row's groups; those of unseen levels are zero and add their variance
+    Group,
+}
+
+/// `regiscope glmm predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The rows to predict [default: those of --data]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub newdata: Option<PathBuf>,
+    /// With or without random effects
+    #[arg(long, value_enum, default_value = "group")]
+    pub level: PredictLevel,
+    /// Level of the intervals
+    #[arg(long, value_name = "LEVEL", default_value_t = 0.95)]
+    pub interval: f64,
+    /// Draws for each prediction interval of a response that is not Gaussian; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub draws: u32,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The table of predictions; standard output where there is none
+    #[arg(long, value_name = "OUT.csv", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub figures: FigureArgs,
 }
 
 /// `regiscope glmm compare`.

@@ -43,8 +43,9 @@ pub fn show(
     if let Some(JsonTarget::File(path)) = &arguments.json {
         write_json(path, figures)?;
     }
-    let to_stdout = output.json || arguments.json == Some(JsonTarget::Stdout);
-    Output { json: to_stdout, ..output }.result(figures, text)?;
+    let mut output = output;
+    output.json |= arguments.json == Some(JsonTarget::Stdout);
+    output.result(figures, text)?;
     Ok(Ending::Done)
 }
 

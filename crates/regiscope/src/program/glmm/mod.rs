@@ -6,6 +6,7 @@ mod intervals;
 mod model;
 #[cfg(feature = "tables")]
 mod parquet;
+mod predict;
 mod simulate;
 mod table;
 
@@ -17,6 +18,7 @@ use crate::program::output::Output;
 pub fn run(arguments: GlmmArgs, output: Output) -> Result<Ending, Failure> {
     match arguments.command {
         GlmmCommand::Fit(arguments) => fit::run(*arguments, output),
+        GlmmCommand::Predict(arguments) => predict::run(*arguments, output),
         GlmmCommand::Compare(arguments) => compare::run(*arguments, output),
         GlmmCommand::Simulate(arguments) => simulate::run(*arguments, output),
         GlmmCommand::Profile(arguments) => intervals::profile(*arguments, output),

@@ -2,7 +2,7 @@
 
 use crate::program::failure::Failure;
 use crate::program::panics::fenced;
-use polars_core::prelude::{AnyValue, DataType, PolarsError, PolarsResult, Series};
+use polars_core::prelude::{DataType, PolarsError, PolarsResult, Series};
 use polars_io::SerReader;
 use polars_io::prelude::ParquetReader;
 use regiscope_glmm::read_csv::{CsvSettings, column_of_labels};
@@ -13,8 +13,13 @@ use std::path::Path;
 /// Reads the wanted columns of a Parquet file.
 pub fn read(path: &Path, settings: &CsvSettings) -> Result<Table, Failure> {
     let wanted = |name: &str| settings.columns.as_ref().is_none_or(|columns| columns.contains(name));
+    let length = std::fs::metadata(path).map_err(|e| Failure::file(path, e))?.len();
     let read = || -> PolarsResult<Vec<Series>> {
         let mut reader = ParquetReader::new(File::open(path).map_err(PolarsError::from)?);
+        let chunks = reader.get_metadata()?.row_groups.iter().flat_map(|group| group.parquet_columns());
+        if chunks.map(|chunk| chunk.byte_range().end).max().unwrap_or(0) > length {
+            return Err(PolarsError::ComputeError("a column chunk ends past the end of the file".into()));
+        }
         let names = reader.schema()?.iter_names().map(|n| n.to_string()).filter(|n| wanted(n)).collect::<Vec<_>>();
         let frame = reader.with_columns(Some(names)).finish()?;
         Ok(frame.columns().iter().map(|column| column.as_materialized_series().clone()).collect())
@@ -51,11 +56,9 @@ fn column(series: &Series, settings: &CsvSettings) -> Result<Column, String> {
             series.dtype()
         ));
     }
-    let label = |value: AnyValue| match value {
-        AnyValue::Null => String::new(),
-        AnyValue::String(text) => text.to_owned(),
-        other => other.to_string(),
-    };
-    let labels: Vec<String> = series.iter().map(label).collect();
-    column_of_labels(name, labels.iter().map(String::as_str), factor).map(Column::Factor).map_err(|e| e.to_string())
+    let text = series.cast(&DataType::String).map_err(|e| e.to_string())?;
+    let labels = text.str().map_err(|e| e.to_string())?;
+    column_of_labels(name, labels.iter().map(Option::unwrap_or_default), factor)
+        .map(Column::Factor)
+        .map_err(|e| e.to_string())
 }

@@ -5,7 +5,9 @@ use crate::program::args::glmm::{Hessian, TermArgs};
 use crate::program::failure::Failure;
 use crate::program::output::Output;
 use regiscope_glmm::family_name::{FamilyName, parse_family, parse_link};
-use regiscope_glmm::formula::{self, Built, Contrast, ResponseKind, build, columns_used, has_random_terms};
+use regiscope_glmm::formula::{
+    self, Built, ColumnsUsed, Contrast, Problem, ResponseKind, build, columns_used, has_random_terms,
+};
 use regiscope_glmm::output::Written;
 use regiscope_glmm::settings::{Criterion, Curvature, Family, Method, Settings, ZeroPart};
 use regiscope_glmm::table::Table;
@@ -36,7 +38,15 @@ pub fn load(data: &Path, formula: &str, terms: &TermArgs, output: Output) -> Res
     design.exact = is_regression;
     let table = table::read(data, terms, &used, design.exact)?;
     output.detail(format_args!("{}: {} rows", data.display(), table.rows()));
-    let built = build(formula, &table, &design).map_err(|e| Failure::Input(e.to_string()))?;
+    let built = build(formula, &table, &design).or_else(|error| match *error.problem {
+        // The nearest name is looked for among all columns, and only those that the formula names were read.
+        Problem::UnknownColumn { .. } => {
+            let everything = ColumnsUsed { all: true, ..used.clone() };
+            let whole = table::read(data, terms, &everything, false)?;
+            build(formula, &whole, &design).map_err(|e| Failure::Input(e.to_string()))
+        }
+        _ => Err(Failure::Input(error.to_string())),
+    })?;
     let written = Written {
         formula: formula.to_owned(),
         zero_formula: design.zero_formula,

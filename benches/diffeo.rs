@@ -1,29 +1,69 @@
 //! Diffeomorphic registration: accuracy, cost, and what each choice buys.
 //!
-//! `cargo bench -p regiscope-diffeo --bench diffeo -- TABLE [key=value …]`, see `--help`. Processor time is that of the
-//! whole process, all threads.
+//! `cargo bench -p regiscope-diffeo --bench diffeo -- TABLE… [key=value …]`, see `--help`. Processor time is that of the
+//! whole process, all threads. Tables that need images are skipped without them.
 
+#[path = "diffeo/known.rs"]
+mod known;
 #[path = "diffeo/pair.rs"]
 mod pair;
+#[path = "diffeo/report.rs"]
+mod report;
+#[path = "diffeo/tables.rs"]
+mod tables;
 #[path = "diffeo/trial.rs"]
 mod trial;
 
 use std::collections::BTreeMap;
 
 const HELP: &str = "\
-TABLE [key=value …]
-  one fixed=F moving=M [labels-fixed=F labels-moving=M] [preset=default] [model=h1-div] [settings=FILE.json]
-      one registration, every Newton step shown";
+TABLE… [key=value …]; results are added to out=NAME (NAME.json, NAME.md, NAME_cost.svg) if it is given
+  with fixed=F moving=M [labels-fixed=F labels-moving=M]:
+    one       one registration, every Newton step shown [preset=default] [model=h1-div] [settings=FILE.json]
+    presets   accuracy and cost of every preset, with the mismatch against processor time
+    models    the same for every model at the default preset
+    krylov    products to the same gradient by preconditioner and weight, at half resolution
+    cost      processor time against voxels
+    threads   one thread and two
+    memory    peak memory of one preset [preset=default] [factor=1] in fields of the grid
+  without images:
+    product   transforms and interpolations of a Hessian product
+    known     recovery of a known velocity by grid, weight and time steps
+    volumes   det F of the incompressible model";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let Some(table) = arguments.first() else {
+    let named: BTreeMap<&str, &str> = arguments.iter().filter_map(|a| a.split_once('=')).collect();
+    let tables: Vec<&str> = arguments.iter().filter(|a| !a.contains('=')).map(String::as_str).collect();
+    if tables.is_empty() || tables.contains(&"--help") {
         println!("skipped: no table was asked for\n{HELP}");
         return;
-    };
-    let named: BTreeMap<&str, &str> = arguments[1..].iter().filter_map(|a| a.split_once('=')).collect();
-    match table.as_str() {
-        "one" => trial::one(&named),
-        _ => println!("{HELP}"),
+    }
+    for table in tables {
+        let needs_images = !["product", "known", "volumes"].contains(&table);
+        if needs_images && !(named.contains_key("fixed") && named.contains_key("moving")) {
+            println!("skipped: {table} needs fixed=FILE and moving=FILE");
+            continue;
+        }
+        let rows = match table {
+            "one" => trial::one(&named),
+            "presets" => tables::presets(&named),
+            "models" => tables::models(&named),
+            "krylov" => tables::krylov(&named),
+            "cost" => tables::cost(&named),
+            "threads" => tables::threads(&named),
+            "memory" => tables::memory(&named),
+            "product" => known::product(),
+            "known" => known::known(),
+            "volumes" => known::volumes(),
+            other => {
+                println!("there is no table {other}\n{HELP}");
+                continue;
+            }
+        };
+        report::show(table, &rows);
+        if let Some(out) = named.get("out") {
+            report::add(out, table, rows);
+        }
     }
 }

@@ -6,6 +6,7 @@ use regiscope_diffeo::grid::Grid;
 use regiscope_diffeo::interpolate::Kernel;
 use regiscope_diffeo::objective::Component;
 use regiscope_diffeo::optimise::Images;
+use regiscope_diffeo::spectral::resample::{grid_of_shape, resample};
 use regiscope_diffeo::transport::map::{SQUARINGS, determinant, displacement, warp};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,6 +47,13 @@ impl Pair {
             data.iter().map(|v| (v - least) / (most - least)).collect()
         };
         Self { grid, fixed: unit(fixed.data()), moving: unit(moving.data()), labels }
+    }
+
+    /// The images on another number of samples of the same box, without labels.
+    pub fn resampled(&self, shape: [usize; 3]) -> Self {
+        let grid = grid_of_shape(&self.grid, shape);
+        let on = |field: &[f32]| resample(&self.grid, &grid, field);
+        Self { grid, fixed: on(&self.fixed), moving: on(&self.moving), labels: None }
     }
 
     /// The images for the engine.

@@ -1,6 +1,7 @@
 //! One registration with its steps.
 
 use crate::pair::Pair;
+use crate::report::{Row, digits};
 use cpu_time::ProcessTime;
 use regiscope_diffeo::distance::Distance;
 use regiscope_diffeo::optimise::presets::{self, Preset};
@@ -65,7 +66,7 @@ pub fn settings_of(named: &BTreeMap<&str, &str>) -> Settings {
 }
 
 /// Runs one registration and prints its steps and figures.
-pub fn one(named: &BTreeMap<&str, &str>) {
+pub fn one(named: &BTreeMap<&str, &str>) -> Vec<Row> {
     let pair = Pair::read(named);
     let settings = settings_of(named);
     if named.contains_key("show") {
@@ -73,16 +74,15 @@ pub fn one(named: &BTreeMap<&str, &str>) {
     }
     let (solution, seconds, _) = timed(&pair, &settings, Distance::SumOfSquares, true);
     let figures = pair.figures(&solution.velocity);
-    println!(
-        "{seconds:.2} core-s, {:?}, mismatch {:.4} (accurate map {:.4}), Dice {:.4}/{:.4}, det F {:.3}..{:.3} ({:.3}..{:.3})",
-        solution.outcome,
-        solution.relative_mismatch,
-        figures.mismatch,
-        figures.dice_mean,
-        figures.dice_union,
-        figures.jacobian[0],
-        figures.jacobian[1],
-        solution.jacobian[0],
-        solution.jacobian[1]
-    );
+    vec![vec![
+        ("core_s", digits(seconds, 2)),
+        ("outcome", serde_json::json!(solution.outcome)),
+        ("mismatch_in_the_run", digits(solution.relative_mismatch, 4)),
+        ("mismatch", digits(figures.mismatch, 4)),
+        ("dice_mean", digits(figures.dice_mean, 4)),
+        ("dice_union", digits(figures.dice_union, 4)),
+        ("det_least", digits(figures.jacobian[0], 3)),
+        ("det_largest", digits(figures.jacobian[1], 3)),
+        ("beta", serde_json::json!(solution.beta)),
+    ]]
 }

@@ -31,6 +31,8 @@ pub struct Position {
     pub stage: usize,
     /// Newton steps done in it at this weight.
     pub steps: usize,
+    /// By which fraction the last of them lowered the objective.
+    pub last_decrease: Option<f64>,
     /// The final weight as far as it is known; stages use multiples of it.
     pub beta: f64,
     /// Largest weight that broke the bound on det F.
@@ -41,12 +43,24 @@ pub struct Position {
     pub raised: usize,
     /// The gradient's norm that tolerances are relative to.
     pub reference: Option<f64>,
+    /// Least and largest det F at the unknown.
+    pub jacobian: [f64; 2],
 }
 
 impl Position {
     /// The beginning, at a weight.
     pub fn first(beta: f64) -> Self {
-        Self { stage: 0, steps: 0, beta, refused: None, kept: None, raised: 0, reference: None }
+        Self {
+            stage: 0,
+            steps: 0,
+            last_decrease: None,
+            beta,
+            refused: None,
+            kept: None,
+            raised: 0,
+            reference: None,
+            jacobian: [1.0; 2],
+        }
     }
 }
 
@@ -176,11 +190,13 @@ mod tests {
         let position = Position {
             stage: 2,
             steps: 3,
+            last_decrease: Some(0.25),
             beta: 1e-3 / 3.0,
             refused: None,
             kept: Some(0.1),
             raised: 0,
             reference: Some(0.7),
+            jacobian: [0.5, 2.0],
         };
         let accepted = Some(Coefficients::zeros([2, 3, 4]));
         Checkpoint { position, unknown, accepted }

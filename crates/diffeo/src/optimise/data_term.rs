@@ -25,6 +25,9 @@ pub trait DataTerm<T: Real> {
     /// How far the transported images are from the fixed ones, ‖m(1) − r‖/‖m(0) − r‖.
     fn relative_mismatch(&self, evaluation: &Self::Evaluation) -> f64;
 
+    /// Least and largest det F of the map.
+    fn determinant_range(&self, evaluation: &Self::Evaluation) -> [f64; 2];
+
     /// Adds the gradient.
     fn linearise(&self, evaluation: Self::Evaluation) -> Self::Linearisation;
 

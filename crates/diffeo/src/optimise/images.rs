@@ -138,6 +138,10 @@ impl<T: Real> DataTerm<T> for ImageTerm<T> {
         (now / self.baseline).sqrt()
     }
 
+    fn determinant_range(&self, evaluation: &Evaluation<T>) -> [f64; 2] {
+        self.problem.determinant_range(evaluation)
+    }
+
     fn linearise(&self, evaluation: Evaluation<T>) -> Linearisation<T> {
         self.problem.linearise(evaluation)
     }

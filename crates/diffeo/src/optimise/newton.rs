@@ -10,9 +10,7 @@ use super::precondition::{Coarse, Preconditioner};
 use super::reduction::Reduction;
 use crate::coefficients::Coefficients;
 use crate::field::{VectorField, zeros};
-use crate::grid::Grid;
 use crate::real::Real;
-use crate::transport::map::{determinant, displacement};
 use serde::Serialize;
 use std::ops::ControlFlow;
 
@@ -27,18 +25,6 @@ pub struct Level<T: Real, D> {
     pub reduction: Reduction<T>,
     /// The coarser grid, where the preconditioner has one.
     pub coarse: Option<Coarse<T, D>>,
-    /// The grid on which det F is watched, and its change of variable.
-    pub watch: Watch<T>,
-}
-
-/// Where det F is watched.
-pub struct Watch<T: Real> {
-    /// The grid.
-    pub grid: Grid,
-    /// The change of variable on it.
-    pub reduction: Reduction<T>,
-    /// The number of time steps is 2 to this power.
-    pub squarings: u32,
 }
 
 /// Limits of the iteration.
@@ -88,10 +74,21 @@ pub struct Step {
     pub products: usize,
     /// Products on the preconditioner's grid.
     pub inner_products: usize,
+    /// By which fraction the objective fell.
+    pub decrease: f64,
     /// The fraction of the Newton step that was taken.
     pub step: f64,
     /// Least and largest det F after the step.
     pub jacobian: [f64; 2],
+}
+
+/// Steps taken earlier, before the run was left.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Done {
+    /// Their number.
+    pub steps: usize,
+    /// By which fraction the last one lowered the objective.
+    pub last_decrease: Option<f64>,
 }
 
 struct Point<E> {
@@ -103,30 +100,32 @@ struct Point<E> {
 
 /// Minimises J from `unknown`, in place, and says how that ended.
 ///
-/// `reference` is the gradient's norm that tolerances are relative to, set here if it is not known. `done` steps were taken
+/// `reference` is the gradient's norm that tolerances are relative to, set here if it is not known; `done` is what was done
 /// before. `report` sees every step, the reference and the unknown, and may end the iteration.
 pub fn newton<T: Real, D: DataTerm<T>>(
     level: &Level<T, D>,
     limits: NewtonLimits,
     unknown: &mut Coefficients<T>,
     reference: &mut Option<f64>,
-    done: usize,
+    done: Done,
     mut report: impl FnMut(&Step, f64, &Coefficients<T>) -> ControlFlow<()>,
 ) -> Ending {
     let band = level.reduction.band();
     let [mut gradient, mut direction, mut trial] = std::array::from_fn(|_| Coefficients::zeros(band));
     let mut velocity = zeros(level.data.grid().len());
     let mut work = KrylovWork::new(band);
-    let mut last_decrease = f64::INFINITY;
-    if done >= limits.steps {
+    let mut last_decrease = done.last_decrease.unwrap_or(f64::INFINITY);
+    if done.steps >= limits.steps {
         return Ending::StepLimit;
     }
     let mut point = evaluate(level, limits.beta, unknown, &mut trial, &mut velocity);
-    for number in done + 1.. {
+    for number in done.steps + 1.. {
         if level.data.relative_mismatch(&point.evaluation) <= ALIKE {
             return Ending::Converged;
         }
         let objective = point.objective;
+        // A map that has folded already, as prolongation can make it, may stay so while it unfolds.
+        let folded = point.jacobian[0].min(0.0);
         let at = level.data.linearise(point.evaluation);
         level.reduction.pull_back(level.data.gradient(&at), &mut gradient);
         level.reduction.add_penalty(limits.beta, unknown, &mut gradient);
@@ -157,7 +156,7 @@ pub fn newton<T: Real, D: DataTerm<T>>(
             trial.clone_from(unknown);
             trial.add_scaled(step, &direction);
             let point = evaluate(level, limits.beta, &trial, &mut gradient, &mut velocity);
-            (point.jacobian[0] > 0.0).then_some((point.objective, point))
+            (point.jacobian[0] > folded).then_some((point.objective, point))
         });
         let Some(accepted) = accepted else { return Ending::Stalled };
         unknown.add_scaled(accepted.step, &direction);
@@ -171,6 +170,7 @@ pub fn newton<T: Real, D: DataTerm<T>>(
             relative_gradient,
             products: spent.products,
             inner_products: spent.inner_products,
+            decrease: last_decrease,
             step: accepted.step,
             jacobian: point.jacobian,
         };
@@ -192,31 +192,11 @@ fn evaluate<T: Real, D: DataTerm<T>>(
     scratch: &mut Coefficients<T>,
     velocity: &mut VectorField<T>,
 ) -> Point<D::Evaluation> {
-    let jacobian = level.watch.jacobian_range(unknown);
     level.reduction.velocity(unknown, scratch, velocity);
     let evaluation = level.data.evaluate(velocity);
     let distance = level.data.distance(&evaluation);
+    let jacobian = level.data.determinant_range(&evaluation);
     Point { objective: distance + beta * level.reduction.energy(unknown), distance, evaluation, jacobian }
-}
-
-impl<T: Real> Watch<T> {
-    /// Least and largest det F of the map at an unknown.
-    pub fn jacobian_range(&self, unknown: &Coefficients<T>) -> [f64; 2] {
-        let mut velocity = zeros(self.grid.len());
-        let restricted = unknown.to_band(self.reduction.band());
-        let mut scratch = restricted.clone();
-        self.reduction.velocity(&restricted, &mut scratch, &mut velocity);
-        let displacement = displacement(&self.grid, &velocity, self.squarings);
-        range(&determinant(self.grid.shape, &displacement))
-    }
-}
-
-/// Least and largest of the numbers; one that is NaN makes the least −∞.
-fn range<T: Real>(values: &[T]) -> [f64; 2] {
-    values.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[least, largest], v| {
-        let v = v.wide();
-        if v.is_nan() { [f64::NEG_INFINITY, largest] } else { [least.min(v), largest.max(v)] }
-    })
 }
 
 struct Spent {

@@ -173,4 +173,28 @@ mod tests {
             assert!((gradient.dot(&w) - 2.0 * 2.0 * map.energy(&w)).abs() < 1e-12 * map.energy(&w));
         }
     }
+
+    #[test]
+    fn single_precision_agrees_with_double_in_every_model() {
+        let grid = Grid::new([24, 20, 28], [1.0, 1.2, 0.9]);
+        let noise: VectorField<f64> =
+            std::array::from_fn(|c| (0..grid.len()).map(|i| (0.37 * (i * i + c) as f64).sin()).collect());
+        let narrow_noise: VectorField<f32> = noise.each_ref().map(|n| n.iter().map(|&v| v as f32).collect());
+        for model in Model::ALL {
+            let wide = Reduction::new(&grid, grid.shape, model.regularisation(0.1));
+            let narrow = Reduction::new(&grid, grid.shape, model.regularisation(0.1));
+            let (mut w, mut w32) = (Coefficients::zeros(grid.shape), Coefficients::zeros(grid.shape));
+            wide.pull_back(&noise, &mut w);
+            narrow.pull_back(&narrow_noise, &mut w32);
+            let (mut v, mut v32) = (noise.clone(), narrow_noise.clone());
+            wide.velocity(&w, &mut w.clone(), &mut v);
+            narrow.velocity(&w32, &mut w32.clone(), &mut v32);
+            let largest = v.iter().flatten().fold(0.0f64, |m, v| m.max(v.abs()));
+            for (a, b) in v.iter().flatten().zip(v32.iter().flatten()) {
+                assert!((a - f64::from(*b)).abs() < 1e-5 * largest, "{model:?}");
+            }
+            let (a, b) = (wide.energy(&w), narrow.energy(&w32));
+            assert!((a - b).abs() < 1e-5 * a, "{model:?}: {a} and {b}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::checkpoint::{Checkpoint, Position, Snapshot};
 use super::data_term::DataTerm;
 use super::images::{ImageTerm, Images, ImagesError};
-use super::newton::{Ending, NewtonLimits, Watch, newton};
+use super::newton::{Done, Ending, NewtonLimits, newton};
 use super::observer::{Observer, Outcome, Progress, Solution, Work};
 use super::reduction::Reduction;
 use super::settings::{Settings, SettingsError, Stage, Weight};
@@ -14,6 +14,7 @@ use crate::field::{VectorField, zeros};
 use crate::grid::Grid;
 use crate::objective::ProblemError;
 use crate::real::Real;
+use crate::transport::map::{SQUARINGS, determinant, displacement};
 
 /// Where a run begins.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ pub fn register<T: Real>(
         };
         state.unknown = state.unknown.to_band(here.level.reduction.band());
         let ending = run_stage(&here, settings, &mut state, &mut record, observer);
-        let range = here.level.watch.jacobian_range(&state.unknown);
+        let range = state.position.jacobian;
         level = Some(here);
         if ending == Ending::Interrupted {
             break Outcome::Interrupted;
@@ -105,6 +106,7 @@ pub fn register<T: Real>(
             state.accepted = Some(state.unknown.clone());
         }
         state.position.steps = 0;
+        state.position.last_decrease = None;
         match next(settings.weight, stage.seek_weight, last, range, &mut state.position) {
             Next::GiveUp => break Outcome::BoundNotMet,
             Next::Retry(origin) => go_to(&mut state, origin),
@@ -132,7 +134,7 @@ struct Record {
 /// The state that a start asks for.
 fn begin<T: Real>(grid: &Grid, settings: &Settings, start: Start<T>) -> Result<Checkpoint<T>, RegisterError> {
     let first = &settings.stages[0];
-    let position = Position::first(settings.first_weight());
+    let mut position = Position::first(settings.first_weight());
     let unknown = match start {
         Start::Rest => Coefficients::zeros(stage_band(grid, first)),
         Start::Velocity(velocity) => {
@@ -143,6 +145,7 @@ fn begin<T: Real>(grid: &Grid, settings: &Settings, start: Start<T>) -> Result<C
             if velocity.iter().flatten().any(|v| !v.wide().is_finite()) {
                 return Err(RegisterError::StartNotFinite);
             }
+            position.jacobian = determinant_range(grid, &velocity);
             Reduction::new(grid, grid.shape, settings.regularisation).unknown_of(&velocity)
         }
         Start::Checkpoint(checkpoint) => return resume(grid, settings, checkpoint),
@@ -179,6 +182,9 @@ fn go_to<T: Real>(state: &mut Checkpoint<T>, origin: Origin) {
         (Origin::Present, _) => {}
         (Origin::Kept, Some(kept)) => state.unknown.clone_from(kept),
         (Origin::Rest, _) | (Origin::Kept, None) => state.unknown.clear(),
+    }
+    if origin != Origin::Present {
+        state.position.jacobian = [1.0; 2];
     }
 }
 
@@ -225,9 +231,12 @@ fn run_stage<T: Real>(
     };
     let Checkpoint { position, unknown, accepted } = state;
     let Record { work, history } = record;
-    let (done, mut reference) = (position.steps, position.reference);
+    let done = Done { steps: position.steps, last_decrease: position.last_decrease };
+    let mut reference = position.reference;
     let ending = newton(level, limits, unknown, &mut reference, done, |step, reference, unknown| {
         position.steps = step.number;
+        position.last_decrease = Some(step.decrease);
+        position.jacobian = step.jacobian;
         position.reference = Some(reference);
         work.newton_steps += 1;
         work.products += step.products as u64;
@@ -271,12 +280,20 @@ fn finish<T: Real>(
             _ => here.level.data.relative_mismatch(&here.level.data.evaluate(&velocity)),
         },
     };
-    let watch = Watch { grid, reduction, squarings: discretisation.squarings };
-    let jacobian = watch.jacobian_range(&state.unknown);
-    record.work.transforms += watch.reduction.transforms();
+    let jacobian = determinant_range(&grid, &velocity);
+    record.work.transforms += reduction.transforms();
     let beta = state.position.beta * here.stage.beta_factor;
     let Record { work, history } = record;
     Ok(Solution { velocity, outcome, beta, relative_mismatch, jacobian, history, work })
+}
+
+/// Least and largest det F of a velocity's map as it is put out; a number that is NaN makes the least −∞.
+fn determinant_range<T: Real>(grid: &Grid, velocity: &VectorField<T>) -> [f64; 2] {
+    let determinants = determinant(grid.shape, &displacement(grid, velocity, SQUARINGS));
+    determinants.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[least, largest], d| {
+        let d = d.wide();
+        if d.is_nan() { [f64::NEG_INFINITY, largest] } else { [least.min(d), largest.max(d)] }
+    })
 }
 
 fn outcome_of(ending: Ending) -> Outcome {

@@ -27,6 +27,13 @@ pub struct Settings {
 pub enum Weight {
     /// This one.
     Fixed(f64),
+    /// This one, unless det F leaves [bound, 1/bound] in the last stage; that is then repeated with a larger one.
+    Guarded {
+        /// The weight to begin with.
+        beta: f64,
+        /// Least det F, between 0 and 1.
+        bound: f64,
+    },
     /// The smallest, to a factor of 10^¼, for which det F stays within [bound, 1/bound], sought downward from `first` by
     /// factors of √10 and then by bisection on the stage marked for it, and raised on later stages if they need it.
     JacobianBound {
@@ -103,6 +110,10 @@ impl Settings {
         }
         match self.weight {
             Weight::Fixed(beta) => within("weight", beta, f64::MIN_POSITIVE, f64::MAX, positive)?,
+            Weight::Guarded { beta, bound } => {
+                within("weight.beta", beta, f64::MIN_POSITIVE, f64::MAX, positive)?;
+                within("weight.bound", bound, f64::MIN_POSITIVE, 1.0 - f64::EPSILON, "between 0 and 1")?;
+            }
             Weight::JacobianBound { bound, first, least } => {
                 within("weight.bound", bound, f64::MIN_POSITIVE, 1.0 - f64::EPSILON, "between 0 and 1")?;
                 within("weight.first", first, f64::MIN_POSITIVE, f64::MAX, positive)?;
@@ -125,7 +136,7 @@ impl Settings {
     /// The weight that stages multiply before any search.
     pub fn first_weight(&self) -> f64 {
         match self.weight {
-            Weight::Fixed(beta) => beta,
+            Weight::Fixed(beta) | Weight::Guarded { beta, .. } => beta,
             Weight::JacobianBound { first, .. } => first,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::data_term::DataTerm;
 use super::images::{ImageTerm, Images};
-use super::newton::{Level, Watch};
+use super::newton::Level;
 use super::observer::Work;
 use super::precondition::{Choice, Coarse};
 use super::reduction::Reduction;
@@ -13,7 +13,7 @@ use crate::real::Real;
 use crate::regularisation::Regularisation;
 use crate::spectral::resample::{coarser_shape, grid_of_shape};
 
-/// How many times coarser the grid of preconditioners is, and that on which det F is watched.
+/// How many times coarser the grid of preconditioners is.
 const COARSER: f64 = 2.0;
 
 /// A stage with what it works on.
@@ -55,20 +55,15 @@ impl<T: Real> StageLevel<T> {
                 iterations: stage.inner_steps,
             }),
         };
-        let watch = Watch {
-            grid: coarse_grid,
-            reduction: Reduction::new(&coarse_grid, coarse_band, regularisation),
-            squarings: stage.discretisation.squarings,
-        };
         let data = ImageTerm::new(images, stage.discretisation)?;
         let reduction = Reduction::new(&grid, band, regularisation);
-        Ok(Self { stage, level: Level { data, reduction, coarse, watch }, grid })
+        Ok(Self { stage, level: Level { data, reduction, coarse }, grid })
     }
 
     /// Adds the work done on this level.
     pub fn add_work(&self, work: &mut Work) {
-        let Level { data, reduction, coarse, watch } = &self.level;
-        work.transforms += reduction.transforms() + watch.reduction.transforms();
+        let Level { data, reduction, coarse } = &self.level;
+        work.transforms += reduction.transforms();
         work.interpolations += data.interpolations();
         if let Some(coarse) = coarse {
             work.transforms += coarse.reduction.transforms();

@@ -38,23 +38,28 @@ pub enum Origin {
 pub fn keeps_bound(weight: Weight, range: [f64; 2]) -> bool {
     match weight {
         Weight::Fixed(_) => true,
-        Weight::JacobianBound { bound, .. } => range[0] >= bound && range[1] <= 1.0 / bound,
+        Weight::Guarded { bound, .. } | Weight::JacobianBound { bound, .. } => {
+            range[0] >= bound && range[1] <= 1.0 / bound
+        }
     }
 }
 
 /// What follows after a stage has ended with det F within `range`; `seeks` if the weight is sought on this stage, `last` if no
 /// stage follows. Changes the position's weight where another one is tried.
 pub fn next(weight: Weight, seeks: bool, last: bool, range: [f64; 2], position: &mut Position) -> Next {
-    let Weight::JacobianBound { first, least, .. } = weight else { return Next::Advance(Origin::Present) };
     let keeps = keeps_bound(weight, range);
-    if !seeks {
-        if keeps || !last {
-            return Next::Advance(Origin::Present);
+    let (first, least) = match weight {
+        Weight::JacobianBound { first, least, .. } if seeks => (first, least),
+        Weight::Fixed(_) => return Next::Advance(Origin::Present),
+        Weight::JacobianBound { .. } | Weight::Guarded { .. } => {
+            if keeps || !last {
+                return Next::Advance(Origin::Present);
+            }
+            position.raised += 1;
+            position.beta *= RATIO.sqrt();
+            return if position.raised > MOST_RAISES { Next::GiveUp } else { Next::Retry(Origin::Present) };
         }
-        position.raised += 1;
-        position.beta *= RATIO.sqrt();
-        return if position.raised > MOST_RAISES { Next::GiveUp } else { Next::Retry(Origin::Present) };
-    }
+    };
     if keeps {
         position.kept = Some(position.beta);
     } else {
@@ -86,7 +91,7 @@ mod tests {
     use super::*;
 
     fn position(beta: f64) -> Position {
-        Position { stage: 0, steps: 0, beta, refused: None, kept: None, raised: 0, reference: None }
+        Position::first(beta)
     }
 
     /// Searches with det F that leaves the bound below `limit`; returns the weights tried.
@@ -128,5 +133,7 @@ mod tests {
         assert_eq!(next(bound, false, true, [0.6, 2.5], &mut at), Next::Retry(Origin::Present));
         assert!(at.beta > 0.1 && at.raised == 1);
         assert_eq!(next(bound, false, true, [0.6, 1.5], &mut at), Next::Advance(Origin::Present));
+        let guarded = Weight::Guarded { beta: 0.1, bound: 0.5 };
+        assert_eq!(next(guarded, false, true, [0.4, 1.5], &mut at), Next::Retry(Origin::Present));
     }
 }

@@ -1,7 +1,7 @@
 //! Settings that were tuned, by the name of what they are good for.
 //!
-//! They were tuned on a pair of brains of 128×150×128 samples (2 mm) with intensities in [0, 1]; `benches/results/diffeo.md`
-//! holds the figures. Three findings shape them. Most of the way is made on the grid of a quarter and half the resolution,
+//! They were tuned on a pair of brains of 128×150×128 samples (2 mm) with intensities in [0, 1]; the table
+//! `presets` of the bench `diffeo` measures them. Three findings shape them. Most of the way is made on the grid of a quarter and half the resolution,
 //! where a step costs 1/64 and 1/8. A velocity must be resolved by its grid, or the map folds between samples: its band is
 //! 1.5 to 2 times coarser than the grid. And a penalty on the divergence lowers the mismatch that can be had at a given
 //! range of det F.

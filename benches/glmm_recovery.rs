@@ -54,7 +54,10 @@ fn run(study: &study::Study) -> Kind {
 
 fn markdown(kinds: &[Kind]) -> String {
     let mut text = String::from("# Recovery of parameters in simulated studies\n\n");
-    text.push_str("`cargo bench -p regiscope-glmm --bench glmm_recovery`; ± is one Monte-Carlo standard error.\n");
+    text.push_str("`cargo bench -p regiscope-glmm --bench glmm_recovery`; ± is one Monte-Carlo standard error.\n\
+         Standard deviations (shapes) of maximum likelihood are too small (large) by about one part in the number of \
+         groups, and the root of an unbiased variance is biased too;\nWald z for an effect of groups takes their number \
+         as large.\n");
     for kind in kinds {
         let Kind { name, rows, groups, studies, failed, seed, intervals, .. } = kind;
         let _ = write!(

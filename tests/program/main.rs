@@ -5,6 +5,7 @@ mod completions;
 mod data;
 mod drr;
 mod energy;
+mod glmm;
 mod info;
 mod register;
 mod run;

@@ -5,7 +5,7 @@ Usage:  python3 benches/energy_peers.py --regiscope target/release/regiscope --o
 
 - Fixed cost: wall and core-seconds (user + system time) of measuring a command that does nothing, less the command.
 - Scenarios: `regiscope energy simulate` drives a powercap tree, mounted at /sys/class/powercap in a mount namespace of
-  its own (needs root and `unshare`); each meter measures a job that sleeps while the power follows a profile. The truth
+  its own (needs root and `unshare`); regiscope and zeus measure a job that sleeps while the power follows a profile. The truth
   is the profile's integral between the moments that the job itself notes.
 
 Peers are taken from the Python that runs this script: codecarbon, perun and zeus (PyPI codecarbon, perun, zeus-ml). One
@@ -27,12 +27,10 @@ import time
 JOB = "import sys,time;f=open(sys.argv[1],'w');a=time.time();time.sleep({0});b=time.time();f.write(f'{{a}} {{b}}')"
 
 CODECARBON = """
-import sys, time, json, logging
+import sys, time
 from codecarbon import OfflineEmissionsTracker
 t = OfflineEmissionsTracker(country_iso_code="DEU", measure_power_secs=1, save_to_file=False, log_level="error")
-t.start(); a = time.time(); time.sleep(float(sys.argv[1])); b = time.time(); t.stop()
-d = t.final_emissions_data
-print(json.dumps({"joules": 3.6e6 * (d.cpu_energy + d.ram_energy), "span": [a, b]}))
+t.start(); time.sleep(float(sys.argv[1])); t.stop()
 """
 
 ZEUS = """
@@ -115,7 +113,7 @@ def measure(program, options, seconds):
         # The meter's region holds the start and end of the interpreter too; its own times are those of the truth.
         began = noted[1] - wall
         return report["total"]["joules"], report["total"]["interval"], [began, noted[1]]
-    told = json.loads(timed([sys.executable, "-c", {"codecarbon": CODECARBON, "zeus": ZEUS}[program], str(seconds)])[2]
+    told = json.loads(timed([sys.executable, "-c", ZEUS, str(seconds)])[2]
                       .strip().splitlines()[-1])
     return told["joules"], None, told["span"]
 
@@ -124,7 +122,7 @@ def scenarios(options):
     """Runs inside the namespace, where /sys/class can be written to."""
     rows = []
     for name, (power, lead, seconds, wrap) in SCENARIOS.items():
-        for program in ("regiscope", "codecarbon", "zeus"):
+        for program in ("regiscope", "zeus"):
             tree = tempfile.mkdtemp(dir=options.folder)
             given = power
             if not isinstance(power, str):

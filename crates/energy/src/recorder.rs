@@ -31,6 +31,10 @@ const CLOSE_S: f64 = 0.002;
 /// After a border readings follow at this fraction of the time since it, so a short region is seen finely.
 const CLOSE_FRACTION: f64 = 0.05;
 
+/// For so long after a border even quick counters are read closely, s: one that does not move then is late, and what it
+/// is short of goes into the interval.
+const ALERT_S: f64 = 0.02;
+
 /// Longest wait after the end of a region for late sensors, s.
 const LINGER_S: f64 = 0.4;
 
@@ -191,8 +195,8 @@ impl Recorder {
             return f64::INFINITY;
         }
         let mut step_s = self.settings.sample_s;
-        if self.slots.iter().any(|slot| slot.track.period_s() >= SLOW_S) {
-            let since_s = self.last_poll_s - self.last_border_s;
+        let since_s = self.last_poll_s - self.last_border_s;
+        if since_s < ALERT_S || self.slots.iter().any(|slot| slot.track.period_s() >= SLOW_S) {
             step_s = step_s.min((CLOSE_FRACTION * since_s).max(CLOSE_S));
         }
         for slot in &self.slots {
@@ -256,6 +260,10 @@ impl Recorder {
             let period_s = slot.track.period_s();
             let waits = slot.track.failure().is_none() && period_s >= SLOW_S;
             match slot.track.description().scale {
+                Scale::Counter { .. } if !waits => match watch.beside[at].after_end {
+                    None if slot.track.failure().is_none() && wall_s < 60.0 => ALERT_S,
+                    _ => 0.0,
+                },
                 _ if !waits => 0.0,
                 Scale::Counter { .. } if watch.beside[at].after_end.is_some() || wall_s > 1000.0 * period_s => 0.0,
                 Scale::Counter { .. } => 1.5 * period_s,

@@ -54,7 +54,7 @@ impl Repeat {
 
     fn is_reached(&self, records: &[RegionRecord]) -> bool {
         let Some(target) = self.target else { return false };
-        if records.len() > 3 * BATCH && records.len() % BATCH != 0 {
+        if records.len() > 3 * BATCH && !records.len().is_multiple_of(BATCH) {
             return false;
         }
         let energy = Report::of(records.to_vec(), Vec::new()).total.energy;

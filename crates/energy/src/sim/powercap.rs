@@ -88,6 +88,12 @@ impl PowercapTree {
             let id = zone.place.rsplit('/').next().unwrap_or_default();
             link(&place, &tree.root().join(id))?;
         }
+        // Control types are listed beside the zones; some tools begin there.
+        let types: std::collections::BTreeSet<&str> =
+            tree.zones.iter().filter_map(|zone| zone.place.split('/').next()).collect();
+        for name in types {
+            link(&folder.join("devices").join(name), &tree.root().join(name))?;
+        }
         tree.advance(0.0)?;
         Ok(tree)
     }

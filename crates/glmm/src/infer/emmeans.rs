@@ -83,7 +83,7 @@ pub enum GridError {
 /// Most cells of a grid.
 const MOST_CELLS: usize = 1_000_000;
 
-/// Crosses the levels of the factors among `variables`; covariates stand at their mean over `rows` (the rows that the
+/// Crosses the levels that occur of the factors among `variables`; covariates stand at their mean over `rows` (the rows that the
 /// fit used), unless `at` gives them values, which are crossed as well.
 pub fn reference_grid(
     table: &Table,
@@ -106,7 +106,7 @@ pub fn reference_grid(
     let mut axes: Vec<(&String, Axis)> = Vec::new();
     for name in variables {
         let axis = match table.get(name).ok_or_else(|| GridError::Unknown(name.clone()))? {
-            Column::Factor(factor) => Axis::Factor(factor),
+            Column::Factor(factor) => Axis::Factor(factor, levels_used(factor, rows)),
             Column::Numbers(values) => match at.iter().find(|(n, _)| n == name) {
                 Some((_, given)) => Axis::Numbers(given.clone()),
                 None => Axis::Numbers(vec![
@@ -125,9 +125,9 @@ pub fn reference_grid(
     for (name, axis) in &axes {
         let index = |cell: usize| cell / stride % axis.len();
         let column = match axis {
-            Axis::Factor(factor) => Column::Factor(Factor {
+            Axis::Factor(factor, used) => Column::Factor(Factor {
                 levels: factor.levels.clone(),
-                codes: (0..cells).map(|cell| index(cell) as u32).collect(),
+                codes: (0..cells).map(|cell| used[index(cell)]).collect(),
                 ordered: factor.ordered,
             }),
             Axis::Numbers(values) => Column::Numbers((0..cells).map(|cell| values[index(cell)]).collect()),
@@ -145,28 +145,35 @@ pub fn reference_grid(
 
 /// One variable of a grid.
 enum Axis<'a> {
-    Factor(&'a Factor),
+    /// A factor and the codes of the levels that occur.
+    Factor(&'a Factor, Vec<u32>),
     Numbers(Vec<f64>),
 }
 
 impl Axis<'_> {
     fn len(&self) -> usize {
         match self {
-            Axis::Factor(factor) => factor.levels.len(),
+            Axis::Factor(_, used) => used.len(),
             Axis::Numbers(values) => values.len(),
         }
     }
 
     fn is_crossed(&self) -> bool {
-        matches!(self, Axis::Factor(_)) || self.len() > 1
+        matches!(self, Axis::Factor(..)) || self.len() > 1
     }
 
     fn names(&self) -> Vec<String> {
         match self {
-            Axis::Factor(factor) => factor.levels.clone(),
+            Axis::Factor(factor, used) => used.iter().map(|&c| factor.levels[c as usize].clone()).collect(),
             Axis::Numbers(values) => values.iter().map(f64::to_string).collect(),
         }
     }
+}
+
+/// The codes of the levels that occur, ascending.
+fn levels_used(factor: &Factor, rows: &[u32]) -> Vec<u32> {
+    let codes: std::collections::BTreeSet<u32> = rows.iter().map(|&row| factor.codes[row as usize]).collect();
+    codes.into_iter().filter(|&code| code != Factor::MISSING).collect()
 }
 
 /// For each cell how many rows have its factor levels.
@@ -176,9 +183,9 @@ fn frequencies(axes: &[(&String, Axis)], rows: &[u32], cells: usize) -> Vec<f64>
         let (mut base, mut stride, mut free) = (0, 1, vec![0_usize]);
         for (_, axis) in axes {
             match axis {
-                Axis::Factor(factor) => match factor.codes[row as usize] {
-                    Factor::MISSING => continue 'rows,
-                    code => base += code as usize * stride,
+                Axis::Factor(factor, used) => match used.binary_search(&factor.codes[row as usize]) {
+                    Err(_) => continue 'rows,
+                    Ok(place) => base += place * stride,
                 },
                 Axis::Numbers(values) => {
                     free = free.iter().flat_map(|&f| (0..values.len()).map(move |k| f + k * stride)).collect();
@@ -366,6 +373,10 @@ mod tests {
         let proportional = marginal_means(&grid, &matrix(&grid), &["a".into()], Weights::Proportional).unwrap();
         assert!((proportional[0].coefficients[3] - 0.2).abs() < 1e-15);
         assert!((proportional[0].coefficients[4] - 3.0).abs() < 1e-15);
+        // A level that does not occur is left out.
+        let some = reference_grid(&data(), &[0, 1, 2, 3], &variables, &[]).unwrap();
+        assert_eq!(some.levels[1], ["p", "q"]);
+        assert_eq!(some.frequencies, [2.0, 0.0, 1.0, 1.0]);
         let all = marginal_means(&grid, &matrix(&grid), &["b".into(), "a".into()], Weights::Equal).unwrap();
         assert_eq!(all[1].label, "q u");
         assert_eq!(all[4].coefficients, [1.0, 1.0, 1.0, 0.0, 3.0]);

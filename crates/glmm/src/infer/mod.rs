@@ -7,6 +7,7 @@ pub mod contrasts;
 pub mod distributions;
 pub mod emmeans;
 pub mod error;
+mod held_coordinate;
 pub mod inverse_link;
 mod joint_modes;
 pub mod kenward_roger;

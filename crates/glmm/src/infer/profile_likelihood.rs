@@ -2,14 +2,16 @@
 //!
 //! ζ(v) = ± √(D(v) − D̂), D(v) the smallest deviance with one parameter held at v (Bates & Watts 1988, chapter 6). The ends
 //! of an interval are where ζ is ± the normal quantile, found on the likelihood itself: linear mixed models are profiled
-//! over their full likelihood (also if fitted by REML, as lme4 does), all others by refits with the coefficient's column
-//! moved into the offset.
+//! over their full likelihood (also if fitted by REML, as lme4 does). All others are profiled over their own approximation:
+//! coefficients by refits with the column moved into the offset, standard deviations and the scale by holding the
+//! parameter.
 
 use serde::Serialize;
 
 use super::constrained::{ConstrainedDeviance, Constraint};
 use super::distributions::normal_quantile;
 use super::error::InferenceError;
+use super::held_coordinate::HeldCoordinate;
 use super::linear_state::belongs;
 use super::summary_parameters::{ParameterKind, SummaryParameter, summary_parameters};
 use crate::design::Design;
@@ -37,7 +39,8 @@ pub struct ProfileInterval {
 /// Intervals of the parameters whose names `wanted` accepts.
 ///
 /// Linear mixed models have intervals of standard deviations, correlations, σ and fixed effects; other models of fixed
-/// effects (their covariance parameters have bootstrap intervals).
+/// effects of the mean, the scale or shape, and standard deviations without correlations (bootstrap intervals serve for
+/// the rest).
 pub fn profile_intervals(
     design: &Design,
     fit: &Fit,
@@ -51,12 +54,13 @@ pub fn profile_intervals(
     }
     let quantile = normal_quantile(0.5 + 0.5 * level);
     let linear = if fit.settings.is_linear() { Some(ConstrainedDeviance::new(design, fit)?) } else { None };
+    let held = HeldCoordinate::new(design, fit);
     let mut intervals = Vec::new();
     for parameter in summary_parameters(fit).into_iter().filter(|p| wanted(&p.name)) {
         let interval = match (&linear, &parameter.kind) {
             (Some(linear), _) => profile_linear(linear, &parameter, quantile),
             (None, ParameterKind::Fixed(j)) => Some(profile_refits(design, fit, &parameter, *j, quantile)?),
-            (None, _) => None,
+            (None, _) => held.as_ref().and_then(|held| profile_held(held, fit, &parameter, quantile)),
         };
         intervals.extend(interval);
     }
@@ -97,6 +101,31 @@ fn profile_linear(
         Some((deviance - best).max(0.0))
     };
     Some(interval(&parameter.name, estimate, [lowest, highest], step, quantile, excess))
+}
+
+/// The interval of a standard deviation or shape of a generalised model; nothing where it is no parameter of its own.
+fn profile_held(
+    held: &HeldCoordinate,
+    fit: &Fit,
+    parameter: &SummaryParameter,
+    quantile: f64,
+) -> Option<ProfileInterval> {
+    let coordinate = held.coordinate(&parameter.kind)?;
+    let estimate = parameter.value;
+    let best = -2.0 * fit.log_lik;
+    let mut start: Option<Vec<f64>> = None;
+    let mut last_side = 0.0;
+    let excess = |v: f64| {
+        let side = (v - estimate).signum();
+        if side != last_side {
+            (start, last_side) = (None, side);
+        }
+        let (deviance, at) = held.at(coordinate, v, start.as_deref())?;
+        start = Some(at);
+        Some((deviance - best).max(0.0))
+    };
+    let step = 0.15 * estimate.max(0.2);
+    Some(interval(&parameter.name, estimate, [0.0, f64::INFINITY], step, quantile, excess))
 }
 
 /// The interval of a fixed effect by refits.

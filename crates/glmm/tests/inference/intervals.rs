@@ -96,6 +96,46 @@ fn profile_intervals_of_the_sleep_study_are_the_published_ones() {
     }
 }
 
+/// lme4: `confint(profile(glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial)))`.
+#[test]
+fn profile_intervals_of_a_binomial_model_are_those_of_lme4() {
+    use regiscope_glmm::fit::fit;
+    use regiscope_glmm::formula::{ResponseKind, Settings as FormulaSettings, build};
+    use regiscope_glmm::settings::{Family, Settings};
+    use regiscope_glmm::table::{Column, Factor, Table};
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/reference/glmm/data/cbpp.csv");
+    let Ok(mut reader) = csv::Reader::from_path(path) else {
+        println!("skipped: the shared reference data are not beside the checkout");
+        return;
+    };
+    let header: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut table = Table::new();
+    for (place, name) in header.iter().enumerate() {
+        let cells: Vec<&str> = rows.iter().map(|row| &row[place]).collect();
+        if ["herd", "period"].contains(&name.as_str()) {
+            let mut levels: Vec<String> = cells.iter().map(|c| c.to_string()).collect();
+            levels.sort();
+            levels.dedup();
+            let codes = cells.iter().map(|c| levels.binary_search(&c.to_string()).unwrap() as u32).collect();
+            table.push(name.as_str(), Column::Factor(Factor { levels, codes, ordered: false })).unwrap();
+        } else if ["incidence", "size"].contains(&name.as_str()) {
+            let numbers = cells.iter().map(|c| c.parse().unwrap()).collect();
+            table.push(name.as_str(), Column::Numbers(numbers)).unwrap();
+        }
+    }
+    let formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)";
+    let settings = FormulaSettings { response: ResponseKind::Binomial, ..FormulaSettings::default() };
+    let design = build(formula, &table, &settings).unwrap().design;
+    let fit = fit(&design, &Settings::new(Family::Binomial), &mut |_| ()).unwrap();
+    let found = profile_intervals(&design, &fit, 0.95, |name| name.starts_with("sd_") || name == "period2").unwrap();
+    for (interval, (lower, upper)) in found.iter().zip([(0.34607319, 1.09997479), (-1.61678327, -0.40776305)]) {
+        close(interval.lower, lower, 1e-3, &interval.name);
+        close(interval.upper, upper, 1e-3, &interval.name);
+    }
+    assert_eq!(found.len(), 2);
+}
+
 /// A variance whose estimate is zero has a one-sided interval, and ζ² is the likelihood-ratio statistic.
 #[test]
 fn the_boundary_makes_an_interval_one_sided() {

@@ -393,7 +393,7 @@ mod tests {
         assert!(matches!(reference_grid(&data(), &[0], &["z".into()], &[]), Err(GridError::Unknown(_))));
         assert!(reference_grid(&data(), &[0], &variables, &[("a".into(), vec![1.0])]).is_err());
         let wide = [("x".to_string(), vec![0.5; MOST_CELLS])];
-        assert!(matches!(reference_grid(&data(), &[0], &variables, &wide), Err(GridError::TooLarge { .. })));
+        assert!(matches!(reference_grid(&data(), &[0, 5], &variables, &wide), Err(GridError::TooLarge { .. })));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod data;
+mod diffeo;
 mod drr;
 mod energy;
 mod glmm;

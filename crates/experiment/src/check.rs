@@ -53,8 +53,7 @@ fn attenuation_model(table: &Attenuation, change: &Option<AttenuationChange>) ->
 /// The document with what `check` has filled in: names of views, and the tables that belong to the task.
 fn resolved(document: &Document, task: &Task) -> crate::document::Tables {
     let mut tables = document.tables.clone();
-    {
-        let (Task::Render(scene) | Task::Register(scene, _)) = task;
+    if let Task::Render(scene) | Task::Register(scene, _) = task {
         for (table, view) in tables.view.iter_mut().chain(&mut tables.views).zip(&scene.views) {
             table.name = Some(view.name.clone());
         }
@@ -73,20 +72,20 @@ fn resolved(document: &Document, task: &Task) -> crate::document::Tables {
 }
 
 /// A check under way.
-struct Check<'a> {
-    document: &'a Document,
+pub(crate) struct Check<'a> {
+    pub(crate) document: &'a Document,
     places: &'a Places,
-    errors: Vec<DocumentError>,
+    pub(crate) errors: Vec<DocumentError>,
     warnings: Vec<String>,
 }
 
 impl Check<'_> {
-    fn refuse(&mut self, path: &str, sentence: impl Into<String>) {
+    pub(crate) fn refuse(&mut self, path: &str, sentence: impl Into<String>) {
         self.errors.push(DocumentError::new(self.document.place_of(path), sentence));
     }
 
     /// A file that the document names under a key; relative names start at the document.
-    fn file(&mut self, key: &str, name: &str) -> PathBuf {
+    pub(crate) fn file(&mut self, key: &str, name: &str) -> PathBuf {
         let path = self.places.base_dir.join(name);
         if !path.exists() {
             self.refuse(key, format!("`{key}`: there is no file {}", path.display()));
@@ -291,21 +290,34 @@ impl Check<'_> {
             ("landscape", tables.landscape.is_some()),
             ("criteria", tables.criteria.is_some()),
         ];
-        for (table, _) in belonging.iter().filter(|(_, there)| *there && !registers) {
+        let deforms = tables.deform.is_some();
+        for (table, there) in [("pair", tables.pair.is_some()), ("brain_pair", tables.brain_pair.is_some())] {
+            if there && !deforms {
+                self.refuse(table, format!("[{table}] belongs to [deform], which is not there"));
+            }
+        }
+        for (table, _) in belonging.iter().filter(|(_, there)| *there && !registers && !deforms) {
             self.refuse(table, format!("[{table}] belongs to [register], which is not there"));
         }
-        match (&tables.render, &tables.register) {
-            (Some(_), None) => self.scene().map(Task::Render),
-            (None, Some(register)) => {
+        match (&tables.render, &tables.register, &tables.deform) {
+            (Some(_), None, None) => self.scene().map(Task::Render),
+            (None, Some(register), None) => {
                 let (scene, registration) = (self.scene(), self.registration(register));
                 Some(Task::Register(scene?, Box::new(registration?)))
             }
-            (Some(_), Some(_)) => {
-                self.refuse("render", "the document has both [render] and [register]; one task is accepted");
+            (None, None, Some(deform)) => self.deformation(deform).map(|d| Task::Deform(Box::new(d))),
+            (None, None, None) => {
+                self.refuse("", "no task: the document needs a [register], a [render] or a [deform] table");
                 None
             }
-            (None, None) => {
-                self.refuse("", "no task: the document needs a [register] or a [render] table");
+            _ => {
+                let there = [
+                    ("render", tables.render.is_some()),
+                    ("register", tables.register.is_some()),
+                    ("deform", tables.deform.is_some()),
+                ];
+                let names: Vec<String> = there.iter().filter(|t| t.1).map(|t| format!("[{}]", t.0)).collect();
+                self.refuse("render", format!("the document has {}; one task is accepted", names.join(" and ")));
                 None
             }
         }

@@ -1,7 +1,8 @@
 //! What a run will need, before it runs.
 
+use crate::document::deform::Preset;
 use crate::document::register::Optimiser;
-use crate::experiment::{Experiment, Registration, Task, ViewGeometry, VolumeSource};
+use crate::experiment::{Deformation, Experiment, PairSource, Registration, Task, ViewGeometry, VolumeSource};
 use regiscope_geometry::camera_file;
 use serde::Serialize;
 
@@ -34,7 +35,10 @@ const RAYS_PER_IMAGE: f64 = 5000.0;
 impl Experiment {
     /// Predicts memory and processor time. Reads the header of the volume, but renders nothing.
     pub fn estimate(&self) -> Estimate {
-        let (Task::Render(scene) | Task::Register(scene, _)) = &self.task;
+        let scene = match &self.task {
+            Task::Render(scene) | Task::Register(scene, _) => scene,
+            Task::Deform(task) => return deformation(task),
+        };
         let (voxels, load_s) = match &scene.volume {
             VolumeSource::Phantom(settings) => (settings.check().map_or(0, |g| g.len()), PHANTOM_S_PER_VOXEL),
             VolumeSource::File { path, .. } => {
@@ -43,13 +47,35 @@ impl Experiment {
         };
         let pixels: usize = scene.views.iter().map(|v| pixels(&v.geometry)).sum();
         let task_s = match &self.task {
-            Task::Render(_) => 0.0,
             Task::Register(_, task) => registration_s(task, pixels as f64, scene.views.len() as f64),
+            Task::Render(_) | Task::Deform(_) => 0.0,
         };
         Estimate {
             memory_bytes: BYTES_AT_LEAST + voxels as u64 * BYTES_PER_VOXEL + pixels as u64 * BYTES_PER_PIXEL,
             core_seconds: voxels as f64 * (load_s + PREPARE_S_PER_VOXEL) + pixels as f64 * S_PER_RAY + task_s,
         }
+    }
+}
+
+/// Bytes for each voxel of the fixed image: the solver's fields, both images, two fields of displacements, labels.
+const DEFORM_BYTES_PER_VOXEL: u64 = 160;
+/// Seconds for each voxel of the box: the presets, and maps, files and report.
+const DEFORM_S_PER_VOXEL: [f64; 3] = [2.5e-6, 1.1e-5, 3e-5];
+const DEFORM_FILES_S_PER_VOXEL: f64 = 3e-6;
+
+fn deformation(task: &Deformation) -> Estimate {
+    let voxels = match &task.source {
+        PairSource::Brains(settings) => settings.check().map_or(0, |g| g.len()),
+        PairSource::Files(files) => regiscope_image::read_header(&files.fixed[0]).map_or(0, |h| h.grid.len()),
+    };
+    let of_preset = match task.method.preset {
+        Preset::Fast => DEFORM_S_PER_VOXEL[0],
+        Preset::Default => DEFORM_S_PER_VOXEL[1],
+        Preset::Accurate => DEFORM_S_PER_VOXEL[2],
+    };
+    Estimate {
+        memory_bytes: BYTES_AT_LEAST + voxels as u64 * DEFORM_BYTES_PER_VOXEL,
+        core_seconds: 0.3 + voxels as f64 * (of_preset + DEFORM_FILES_S_PER_VOXEL),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The checked form of a document: every default resolved, every range checked, angles in rad.
 
 use crate::document::Tables;
+use crate::document::deform::Deform;
 use crate::document::register as typed;
 use crate::document::tables::{Beam, ImageHolds, Units};
+use regiscope_datasets::brain::PairSettings;
 use regiscope_datasets::phantom::PhantomSettings;
 pub use regiscope_drr::attenuation::Attenuation as AttenuationModel;
-use regiscope_geometry::{Rigid, Twist};
+use regiscope_geometry::{AffineMap, Rigid, Twist};
 use std::path::PathBuf;
 
 /// A checked experiment, ready to [`run`](crate::run()).
@@ -115,6 +117,51 @@ pub enum Task {
     Render(Box<Scene>),
     /// Register the volume to the X-rays.
     Register(Box<Scene>, Box<Registration>),
+    /// Deform one volume onto another.
+    Deform(Box<Deformation>),
+}
+
+/// A checked deformable registration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deformation {
+    /// Where the images come from.
+    pub source: PairSource,
+    /// The method, its ranges checked.
+    pub method: Deform,
+    /// Where the affine stage starts, or the affine map itself.
+    pub affine_start: Option<AffineMap>,
+}
+
+/// Where two images come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PairSource {
+    /// A seeded pair.
+    Brains(PairSettings),
+    /// Files that exist.
+    Files(Box<PairFiles>),
+}
+
+/// The files of two images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairFiles {
+    /// Channels of the fixed image.
+    pub fixed: Vec<PathBuf>,
+    /// Channels of the moving image, as many.
+    pub moving: Vec<PathBuf>,
+    /// What each channel counts.
+    pub weights: Vec<f64>,
+    /// Labels of the fixed image.
+    pub labels_fixed: Option<PathBuf>,
+    /// Labels of the moving image; there if those of the fixed image are.
+    pub labels_moving: Option<PathBuf>,
+    /// Voxels of the fixed image that count.
+    pub mask_fixed: Option<PathBuf>,
+    /// Voxels of the moving image that count.
+    pub mask_moving: Option<PathBuf>,
+    /// Landmarks of the fixed image.
+    pub landmarks_fixed: Option<PathBuf>,
+    /// Landmarks of the moving image; there if and only if those of the fixed image are.
+    pub landmarks_moving: Option<PathBuf>,
 }
 
 /// A checked registration.

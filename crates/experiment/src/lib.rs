@@ -4,6 +4,7 @@
 //! defaults resolved, tables fit together, rad) → [`run()`] → a folder with results and a report.
 
 mod check;
+mod check_deform;
 mod clock;
 pub mod document;
 mod estimate;
@@ -17,8 +18,8 @@ pub use clock::{Clock, SystemClock};
 pub use document::{Document, DocumentErrors, json_schema};
 pub use estimate::Estimate;
 pub use experiment::{
-    AttenuationModel, Experiment, LandscapeScheme, Registration, Scene, Simulation, StartScheme, Task, ViewGeometry,
-    ViewSource, VolumeSource,
+    AttenuationModel, Deformation, Experiment, LandscapeScheme, PairFiles, PairSource, Registration, Scene, Simulation,
+    StartScheme, Task, ViewGeometry, ViewSource, VolumeSource,
 };
 pub use provenance::{Hardware, Provenance};
 pub use run::{Outcome, Progress, RunError, RunOptions, Status, run};

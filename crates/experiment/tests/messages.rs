@@ -97,7 +97,10 @@ fn overrides_point_at_themselves() {
 fn tables_must_fit_together() {
     for (text, sentence) in [
         ("[view]\n[render]\n", "doc.toml:1:1: no CT: the document needs a [phantom] or a [volume] table"),
-        ("[phantom]\n[view]\n", "doc.toml:1:1: no task: the document needs a [register] or a [render] table"),
+        (
+            "[phantom]\n[view]\n",
+            "doc.toml:1:1: no task: the document needs a [register], a [render] or a [deform] table",
+        ),
         (
             "[phantom]\n[view]\n[render]\n[starts]\ncount = 3\n",
             "doc.toml:4:2: [starts] belongs to [register], which is not there",

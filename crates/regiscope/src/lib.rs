@@ -34,6 +34,7 @@
 //! build. The library is the same without it.
 
 pub use regiscope_datasets as datasets;
+pub use regiscope_diffeo as diffeo;
 pub use regiscope_drr as drr;
 pub use regiscope_energy as energy;
 pub use regiscope_experiment as experiment;

@@ -70,7 +70,9 @@ pub(super) fn each<T: Copy + Send + Sync>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::warp::PointMap;
     use regiscope_geometry::Vector;
+    use regiscope_geometry::nalgebra::Matrix3;
 
     fn ramp() -> Volume<f32> {
         let grid = Grid::centred([12, 10, 8], [1.0, 1.5, 2.0]).unwrap();
@@ -94,6 +96,32 @@ mod tests {
         assert!(far.data().iter().all(|v| *v == -7.0));
         let none = carry_image(&source, &inner, |_| None, Interpolation::Nearest, -7.0);
         assert_eq!(none, far);
+    }
+
+    /// `Resample` of SimpleITK 2.5.7 (ITK 5.4) with a `DisplacementFieldTransform`, by `benches/diffeo_itk.py --case`.
+    #[test]
+    fn fields_act_as_in_itk() {
+        let axes = Matrix3::new(0.0, -2.0, 0.0, 1.5, 0.0, 0.0, 0.0, 0.0, 2.5);
+        let grid = Grid::new([9, 8, 7], Point::new(10.0, -20.0, 30.0), axes).unwrap();
+        let index = |o: usize| [o % 9, o / 9 % 8, o / 72];
+        let value = |[x, y, z]: [usize; 3]| ((x * 7 + y * 13 + z * 29) % 11) as f32 * 10.0;
+        let u = |[x, y, z]: [usize; 3]| {
+            let [x, y, z] = [x as f64, y as f64, z as f64];
+            [0.8 * (0.5 * y).sin(), -0.6 + 0.1 * x, 0.2 * z - 0.3 * y / 7.0].map(|v| v as f32)
+        };
+        let moving = Volume::new(grid.clone(), (0..grid.len()).map(|o| value(index(o))).collect());
+        let field = PointMap::Field(Volume::new(grid.clone(), (0..grid.len()).map(|o| u(index(o))).collect()));
+        for (interpolation, expected) in [
+            (Interpolation::Linear, [39.09827, 54.401811, 41.517183, 39.567917]),
+            (Interpolation::Cubic, [35.430703, 57.24573, 29.324719, 25.805304]),
+            (Interpolation::Nearest, [40.0, 60.0, 30.0, 10.0]),
+        ] {
+            let warped = carry_image(&moving, &grid, |x| field.apply(x), interpolation, 0.0);
+            for (at, expected) in [[3, 3, 3], [4, 4, 2], [5, 3, 4], [2, 5, 3]].into_iter().zip(expected) {
+                let found = warped.get(at).unwrap();
+                assert!((found - expected as f32).abs() < 2e-3, "{interpolation:?} {at:?}: {found} {expected}");
+            }
+        }
     }
 
     #[test]

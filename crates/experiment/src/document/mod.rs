@@ -1,5 +1,6 @@
 //! Experiment documents: from text to their typed form.
 
+pub mod deform;
 mod error;
 mod node;
 pub mod register;

@@ -3,14 +3,15 @@
 //! These types are what `serde` reads, what the JSON Schema is made from and what the resolved document is
 //! written from. Their field docs are the manual of the format.
 
+use super::deform::{BrainPair, Deform, PairTable};
 use super::register::{Criteria, Landscape, Projector, Register, Render, Starts, Targets};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An experiment of Regiscope: where the volume comes from, how it is X-rayed, and what is asked.
+/// An experiment of Regiscope: where the images come from, and what is asked.
 ///
-/// One of `[phantom]` and `[volume]` gives the CT, `[view]` or `[[views]]` the geometry, and one task table,
-/// `[register]` or `[render]`, says what is done. Lengths are millimetres and angles degrees, as the names say.
+/// One task table says what is done. With `[register]` and `[render]`, `[phantom]` or `[volume]` gives a CT and
+/// `[view]` or `[[views]]` the X-rays' geometry; with `[deform]`, `[pair]` or `[brain_pair]` gives two volumes. Lengths are millimetres and angles degrees, as the names say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tables {
@@ -46,6 +47,15 @@ pub struct Tables {
     /// Task: register the volume to the X-rays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub register: Option<Register>,
+    /// Two volumes from files (with `[deform]`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pair: Option<PairTable>,
+    /// A seeded pair of brain-like volumes (with `[deform]`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brain_pair: Option<BrainPair>,
+    /// Task: deform one volume onto another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deform: Option<Deform>,
     /// Where the registrations start (with `[register]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starts: Option<Starts>,
@@ -74,6 +84,9 @@ impl Default for Tables {
             simulate: None,
             render: None,
             register: None,
+            pair: None,
+            brain_pair: None,
+            deform: None,
             starts: None,
             targets: None,
             landscape: None,

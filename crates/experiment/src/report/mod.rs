@@ -2,7 +2,9 @@
 
 mod charts;
 mod compact;
+mod deform;
 pub mod picture;
+mod planes;
 mod svg;
 mod words;
 
@@ -64,8 +66,19 @@ pub fn registration(
         "similarity": words::similarity(experiment),
         "method": words::method(experiment),
         "seconds_per_start": metrics.seconds_per_start,
-        "shared": shared(experiment, findings.subject, provenance, timings, warnings),
+        "shared": shared(experiment, findings.subject, Shared { provenance, timings, warnings }),
     }))
+}
+
+/// The report of a deformation.
+pub fn deformation(
+    experiment: &Experiment,
+    findings: &crate::run::deform::Findings,
+    provenance: &Provenance,
+    timings: &[Timing],
+    warnings: &[String],
+) -> Result<String, RunError> {
+    deform::deformation(experiment, findings, Shared { provenance, timings, warnings })
 }
 
 /// The report of a rendering.
@@ -83,27 +96,36 @@ pub fn rendering(
         "verdict": { "class": "pass", "word": "Rendered" },
         "answer": format!("{} of {subject}.", words::count(xrays.len(), "view")),
         "views": xrays.iter().map(picture).collect::<Vec<_>>(),
-        "shared": shared(experiment, subject, provenance, timings, warnings),
+        "shared": shared(experiment, subject, Shared { provenance, timings, warnings }),
     }))
 }
 
 fn page(context: Value) -> Result<String, RunError> {
+    render("report.html", context)
+}
+
+/// A page from its template.
+fn render(template: &str, context: Value) -> Result<String, RunError> {
     let mut environment = Environment::new();
     environment.add_filter("mm", words::mm);
     environment.add_filter("fixed", words::fixed);
     environment.add_filter("thousands", words::thousands);
+    environment.add_template("style.css", include_str!("style.css"))?;
+    environment.add_template("provenance.html", include_str!("provenance.html"))?;
     environment.add_template("report.html", include_str!("report.html"))?;
-    Ok(environment.get_template("report.html")?.render(minijinja::value::Serde(context))?)
+    environment.add_template("deform.html", include_str!("deform.html"))?;
+    Ok(environment.get_template(template)?.render(minijinja::value::Serde(context))?)
 }
 
-/// What every report says.
-fn shared(
-    experiment: &Experiment,
-    subject: &str,
-    provenance: &Provenance,
-    timings: &[Timing],
-    warnings: &[String],
-) -> Value {
+/// What every report says beside its findings.
+struct Shared<'a> {
+    provenance: &'a Provenance,
+    timings: &'a [Timing],
+    warnings: &'a [String],
+}
+
+fn shared(experiment: &Experiment, subject: &str, shared: Shared) -> Value {
+    let Shared { provenance, timings, warnings } = shared;
     json!({
         "title": experiment.tables.title,
         "question": experiment.tables.question,

@@ -47,6 +47,9 @@ pub enum RunError {
     /// The phantom was refused.
     #[error("[phantom]: {0}")]
     Phantom(#[from] regiscope_datasets::phantom::PhantomError),
+    /// The pair of brains was refused.
+    #[error("[brain_pair]: {0}")]
+    Brains(#[from] regiscope_datasets::brain::PairError),
     /// Hounsfield units could not be mapped.
     #[error("[attenuation]: {0}")]
     Attenuation(#[from] regiscope_drr::attenuation::AttenuationError),

@@ -10,11 +10,15 @@
 //! | `landscape.json` | similarity around the reference or the best answer |
 //! | `xray-NAME.*`, `drr-NAME.*`, `camera-NAME.json` | images and geometry of each view |
 //! | `transforms/*.tfm` | poses as ITK transforms (world points to points of the volume) |
+//! | `warped.nii.gz`, `warped_labels.nii.gz`, `residual.nii.gz` | the deformed moving image and labels, the difference left |
+//! | `displacement.nii.gz`, `inverse_displacement.nii.gz` | the whole map and its inverse (5-D, intent 1007, LPS, mm) |
+//! | `velocity.nii.gz`, `jacobian.nii.gz`, `affine.tfm` | the flow's velocity, det F of the whole map, the affine map |
 //! | `report.html` | all of it to read, without a network |
-//! | `state/` | finished starts of an unfinished run |
+//! | `state/` | finished starts, or the last step's checkpoint, of an unfinished run |
 
 mod attenuation;
 mod climb;
+pub mod deform;
 mod energy;
 mod error;
 mod files;
@@ -190,6 +194,7 @@ pub fn run(
     let finished = match &experiment.task {
         Task::Render(scene) => rendering::run(experiment, scene, &folder, &options, observer)?,
         Task::Register(scene, task) => registration::run(experiment, scene, task, &folder, &options, observer)?,
+        Task::Deform(task) => deform::run(experiment, task, &folder, &options, observer)?,
     };
     let used = energy::used(options.meter, region);
     let Some(Finished { status, metrics, timings, warnings }) = finished else {

@@ -1,5 +1,8 @@
 //! The command line as it may be typed. Only clap is used here: what the values mean is checked by the commands.
 
+#[path = "diffeo/args.rs"]
+pub mod diffeo;
+
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -62,6 +65,8 @@ pub enum Command {
     /// Builds an experiment document from the options and runs it as `run` does. Where the pose is unknown the
     /// registrations start around the volume's own frame.
     Register(Box<RegisterArgs>),
+    /// Deforms volumes onto each other, and applies, inverts, joins and compares deformations
+    Diffeo(diffeo::DiffeoArgs),
     /// Says what a file holds, or why it is refused
     ///
     /// Images (NIfTI, MetaImage, NRRD, DICOM, PNG, TIFF, NPY), ITK transforms, camera files, tables (CSV, Parquet)

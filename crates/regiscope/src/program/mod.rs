@@ -5,6 +5,7 @@ mod cache;
 mod check;
 mod completions;
 mod data;
+mod diffeo;
 mod document;
 mod drr;
 mod energy;
@@ -43,6 +44,7 @@ fn dispatch(arguments: Arguments) -> u8 {
         Command::Check(arguments) => check::run(arguments, output),
         Command::Drr(arguments) => drr::run(*arguments, output),
         Command::Register(arguments) => register::run(*arguments, output),
+        Command::Diffeo(arguments) => diffeo::run(arguments, output),
         Command::Info(arguments) => info::run(arguments, output),
         Command::Glmm(arguments) => glmm::run(arguments, output),
         Command::Data(arguments) => data::run(arguments, output),

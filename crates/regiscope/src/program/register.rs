@@ -89,16 +89,18 @@ fn starts(arguments: &RegisterArgs) -> Result<Table, Failure> {
     Ok(starts)
 }
 
-fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
+/// A table of entries.
+pub fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn word(text: impl Into<String>) -> Value {
+/// A string.
+pub fn word(text: impl Into<String>) -> Value {
     Value::String(text.into())
 }
 
 /// The absolute name of a file, which the run folder's document keeps.
-fn file(path: &Path) -> Result<Value, Failure> {
+pub fn file(path: &Path) -> Result<Value, Failure> {
     let absolute = std::path::absolute(path).map_err(|e| Failure::file(path, e))?;
     let text = absolute.to_str().ok_or_else(|| Failure::file(path, "the file's name is not UTF-8 text"))?;
     Ok(word(text))

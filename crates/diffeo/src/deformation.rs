@@ -1,0 +1,180 @@
+//! What a registration found, as maps in the world: from a velocity in its box and the affine map after it.
+//!
+//! The map from fixed to moving points is y = A(x + d(x)), with the displacement d of the flow in the box around the
+//! fixed image and the affine map A; the map back is x = z + w(z), z = A⁻¹ y, with the flow's own inverse w.
+
+use crate::field::VectorField;
+use crate::frame::Frame;
+use crate::real::Real;
+use crate::transport::map;
+use crate::warp::{PointMap, field_of, world_of};
+use rayon::prelude::*;
+use regiscope_geometry::nalgebra::Matrix3;
+use regiscope_geometry::{AffineMap, Grid, Point, Vector};
+use regiscope_image::Volume;
+
+/// A deformation: a velocity in a box, and the affine map after it.
+#[derive(Clone, Debug)]
+pub struct Deformation<T> {
+    /// The box of the velocity around the fixed image.
+    pub frame: Frame,
+    /// The velocity, in units of length per unit of time.
+    pub velocity: VectorField<T>,
+    /// The affine map from the deformed fixed space to the moving one.
+    pub affine: AffineMap,
+}
+
+impl<T: Real> Deformation<T> {
+    /// Displacements x ↦ A(x + d(x)) − x in LPS mm, at the voxels of the box.
+    pub fn displacement(&self) -> Volume<[f32; 3]> {
+        let d = map::displacement(&self.frame.periodic(), &self.velocity, map::SQUARINGS);
+        let affine = self.affine;
+        self.each(&d, |x, d| affine.apply(&(x + d)) - x)
+    }
+
+    /// Displacements of the map back, at the voxels of a grid in the moving space, LPS mm. Outside the box only the
+    /// affine map acts.
+    ///
+    /// # Panics
+    /// If the affine map has no inverse.
+    pub fn inverse_displacement(&self, target: &Grid) -> Volume<[f32; 3]> {
+        let w = map::inverse_displacement(&self.frame.periodic(), &self.velocity, map::SQUARINGS);
+        let field = PointMap::Field(self.each(&w, |_, w| w));
+        let back = self.affine.inverse().expect("an affine stage keeps left left, so its map has an inverse");
+        field_of(target, |y| {
+            let z = back.apply(y);
+            field.apply(&z).unwrap_or(z)
+        })
+    }
+
+    /// det F of the flow alone at the voxels of the fixed image; times the affine map's determinant it is that of the
+    /// whole map.
+    pub fn determinant(&self) -> Volume<f32> {
+        let log = map::log_determinant(&self.frame.periodic(), &self.velocity, map::SQUARINGS);
+        let values: Vec<f32> = log.par_iter().map(|v| v.wide().exp() as f32).collect();
+        self.frame.cropped(&values)
+    }
+
+    /// The velocity in LPS mm for the unit of time, at the voxels of the box.
+    pub fn velocity_mm(&self) -> Volume<[f32; 3]> {
+        let grid = self.frame.periodic();
+        let scale = Matrix3::from_diagonal(&Vector::repeat(grid.unit_mm));
+        let to_world = self.frame.outer().direction() * scale;
+        let at = |o: usize| {
+            let v = to_world * Vector::from([0, 1, 2].map(|a| self.velocity[a][o].wide()));
+            [v.x as f32, v.y as f32, v.z as f32]
+        };
+        Volume::new(self.frame.outer().clone(), (0..grid.len()).into_par_iter().map(at).collect())
+    }
+
+    /// A world vector for each voxel of the box from its position and a displacement in voxels.
+    fn each(&self, voxels: &VectorField<T>, f: impl Fn(&Point, Vector) -> Vector + Sync) -> Volume<[f32; 3]> {
+        let grid = self.frame.outer();
+        let at = |o: usize| {
+            let d = grid.axes() * Vector::from([0, 1, 2].map(|a| voxels[a][o].wide()));
+            let u = f(&world_of(grid, o), d);
+            [u.x as f32, u.y as f32, u.z as f32]
+        };
+        Volume::new(grid.clone(), (0..grid.len()).into_par_iter().map(at).collect())
+    }
+}
+
+/// The velocity in units of length from one in LPS mm on the grid of the box, as [`Deformation::velocity_mm`] gives it.
+pub fn velocity_from_mm<T: Real>(field: &Volume<[f32; 3]>, frame: &Frame) -> VectorField<T> {
+    let unit = frame.periodic().unit_mm;
+    let from_world = frame.outer().direction().try_inverse().unwrap_or_else(Matrix3::identity) / unit;
+    let all: Vec<Vector> = field.data().par_iter().map(|v| from_world * Vector::from(v.map(f64::from))).collect();
+    std::array::from_fn(|a| all.iter().map(|v| T::of(v[a])).collect())
+}
+
+/// Greatest and mean distance of x from its way there and back, in voxels of the fixed image, over voxels whose way
+/// stays inside both fields; `None` where no way does. `stride` voxels are looked at one of.
+pub fn inverse_consistency(forward: &Volume<[f32; 3]>, back: &Volume<[f32; 3]>, stride: usize) -> Option<[f64; 2]> {
+    let grid = forward.grid();
+    let voxel = grid.spacing().into_iter().fold(f64::MAX, f64::min);
+    let inverse = PointMap::Field(back.clone());
+    let (mut worst, mut sum, mut count) = (0.0f64, 0.0, 0usize);
+    for o in (0..grid.len()).step_by(stride.max(1)) {
+        let x = world_of(grid, o);
+        let y = x + Vector::from(forward.data()[o].map(f64::from));
+        let index = back.grid().index_from_world(&y);
+        // Where the field back is cut off it holds its outer values.
+        if (0..3).any(|a| index[a] < 0.0 || index[a] > back.grid().shape()[a] as f64 - 1.0) {
+            continue;
+        }
+        if let Some(there) = inverse.apply(&y) {
+            let apart = (there - x).norm() / voxel;
+            worst = worst.max(apart);
+            sum += apart;
+            count += 1;
+        }
+    }
+    (count > 0).then(|| [worst, sum / count as f64])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warp::determinant;
+    use regiscope_geometry::nalgebra::Rotation3;
+
+    /// A box of 32³ voxels, turned in the world, with a smooth velocity of up to four voxels.
+    fn example() -> Deformation<f64> {
+        let turn = Rotation3::from_euler_angles(0.3, -0.2, 0.5).into_inner();
+        let grid = Grid::new(
+            [32; 3],
+            Point::new(-20.0, 10.0, 5.0),
+            turn * Matrix3::from_diagonal(&Vector::new(1.5, -1.5, 2.0)),
+        )
+        .unwrap();
+        let frame = Frame::around(&grid, [0; 3]);
+        let periodic = frame.periodic();
+        let wave = |o: usize, a: usize| {
+            let at = [o % 32, o / 32 % 32, o / 1024].map(|i| std::f64::consts::TAU * i as f64 / 32.0);
+            3.0 * periodic.step(a) * (at[(a + 1) % 3] + 0.4 * a as f64).sin() * (at[(a + 2) % 3]).cos()
+        };
+        let velocity = [0, 1, 2].map(|a| (0..32 * 32 * 32).map(|o| wave(o, a)).collect());
+        let affine = AffineMap {
+            matrix: Rotation3::from_euler_angles(0.1, 0.2, -0.3).into_inner() * 1.1,
+            offset: Vector::new(40.0, -7.0, 3.0),
+        };
+        Deformation { frame, velocity, affine }
+    }
+
+    #[test]
+    fn there_and_back_is_the_identity() {
+        let found = example();
+        let forward = found.displacement();
+        let middle = found.affine.apply(&found.frame.outer().centre());
+        let target = Grid::new([50; 3], middle - Vector::repeat(49.0), Matrix3::identity() * 2.0).unwrap();
+        let back = found.inverse_displacement(&target);
+        let [worst, mean] = inverse_consistency(&forward, &back, 1).unwrap();
+        // Voxels near the faces leave the box, where only the affine map is known; look inside.
+        assert!(mean < 0.5, "{mean}");
+        let inner = regiscope_image::mask::IndexBox { start: [7; 3], end: [25; 3] };
+        let [inside, _] = inverse_consistency(&regiscope_image::mask::cropped(&forward, &inner), &back, 1).unwrap();
+        assert!(inside < 0.1 && inside <= worst, "{inside}");
+    }
+
+    #[test]
+    fn determinants_agree_with_the_displacements() {
+        let found = example();
+        let from_velocity = found.determinant();
+        let from_field = determinant(&found.displacement());
+        let scale = found.affine.matrix.determinant();
+        let inner = |o: usize| [o % 32, o / 32 % 32, o / 1024].iter().all(|i| (2..30).contains(i));
+        for o in (0..from_field.data().len()).filter(|o| inner(*o)) {
+            let (a, b) = (f64::from(from_velocity.data()[o]) * scale, f64::from(from_field.data()[o]));
+            assert!((a - b).abs() < 0.06 * b.abs(), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn velocities_come_back_from_mm() {
+        let found = example();
+        let back: VectorField<f64> = velocity_from_mm(&found.velocity_mm(), &found.frame);
+        for a in 0..3 {
+            assert!(back[a].iter().zip(&found.velocity[a]).all(|(x, y)| (x - y).abs() < 1e-6));
+        }
+    }
+}

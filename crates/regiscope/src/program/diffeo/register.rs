@@ -1,0 +1,95 @@
+//! `regiscope diffeo register`: options into a document, and the document into a run folder.
+
+use crate::program::args::diffeo::DeformArgs;
+use crate::program::document;
+use crate::program::failure::{Ending, Failure};
+use crate::program::output::Output;
+use crate::program::register::{file, table, word};
+use crate::program::run;
+use regiscope_experiment::{Document, Places, check};
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Deforms a volume onto another.
+pub fn run(arguments: DeformArgs, output: Output) -> Result<Ending, Failure> {
+    let text = document_of(&arguments)?.to_string();
+    output.detail(format_args!("the document:\n{}", text.trim_end()));
+    // Every file is named absolutely, so that neither folder is looked into.
+    let places = Places { base_dir: PathBuf::new(), data_dir: PathBuf::new() };
+    let checked = Document::parse(&text, "options").and_then(|document| check(&document, &places));
+    let experiment = checked.map_err(|mistakes| {
+        let sentences: Vec<&str> = mistakes.errors.iter().map(|e| e.message.as_str()).collect();
+        Failure::Input(sentences.join("; "))
+    })?;
+    document::tell_warnings(&experiment, output);
+    run::execute(&experiment, &arguments.out, arguments.resume, output)
+}
+
+/// The document that says what the options say. Only what was asked for is written.
+fn document_of(arguments: &DeformArgs) -> Result<Table, Failure> {
+    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let mut document = Table::new();
+    let title = format!("{} onto {}", name(&arguments.moving[0]), name(&arguments.fixed[0]));
+    document.insert("title".into(), title.into());
+    document.insert("pair".into(), pair(arguments)?.into());
+    document.insert("deform".into(), deform(arguments)?.into());
+    Ok(document)
+}
+
+fn pair(arguments: &DeformArgs) -> Result<Table, Failure> {
+    let channels = |paths: &[PathBuf]| -> Result<Value, Failure> {
+        match paths {
+            [one] => file(one),
+            several => Ok(several.iter().map(|p| file(p)).collect::<Result<Vec<_>, _>>()?.into()),
+        }
+    };
+    let mut pair = table([("fixed", channels(&arguments.fixed)?), ("moving", channels(&arguments.moving)?)]);
+    if !arguments.weights.is_empty() {
+        pair.insert("weights".into(), numbers(&arguments.weights));
+    }
+    for (key, given) in [
+        ("labels_fixed", &arguments.labels_fixed),
+        ("labels_moving", &arguments.labels_moving),
+        ("mask_fixed", &arguments.mask_fixed),
+        ("mask_moving", &arguments.mask_moving),
+        ("landmarks_fixed", &arguments.landmarks_fixed),
+        ("landmarks_moving", &arguments.landmarks_moving),
+    ] {
+        if let Some(path) = given {
+            pair.insert(key.into(), file(path)?);
+        }
+    }
+    Ok(pair)
+}
+
+fn deform(arguments: &DeformArgs) -> Result<Table, Failure> {
+    let affine = if arguments.no_affine { "none" } else { &arguments.affine };
+    let mut deform = table([
+        ("model", word(&arguments.model)),
+        ("preset", word(&arguments.preset)),
+        ("affine", word(affine)),
+        ("labels", word(&arguments.label_interpolation)),
+        ("match_histograms", arguments.match_histograms.into()),
+    ]);
+    let whole = |n: u32| Value::from(i64::from(n));
+    for (key, value) in [
+        ("beta", arguments.beta.map(Value::from)),
+        ("jacobian_bound", arguments.jacobian_bound.map(Value::from)),
+        ("newton_steps", arguments.newton_steps.map(whole)),
+        ("gap_voxels", arguments.gap_voxels.map(whole)),
+        ("affine_measure", arguments.affine_measure.as_deref().map(word)),
+        ("percentiles", (!arguments.percentiles.is_empty()).then(|| numbers(&arguments.percentiles))),
+    ] {
+        if let Some(value) = value {
+            deform.insert(key.into(), value);
+        }
+    }
+    if let Some(start) = &arguments.affine_start {
+        deform.insert("affine_start".into(), file(start)?);
+    }
+    Ok(deform)
+}
+
+fn numbers(values: &[f64]) -> Value {
+    values.iter().copied().map(Value::from).collect::<Vec<_>>().into()
+}

@@ -42,7 +42,7 @@ fn experiment(overrides: &[(&str, &str)]) -> Experiment {
 fn start(experiment: &Experiment, out: &Path, resume: bool, stop_after: Option<usize>) -> Outcome {
     let cancel = AtomicBool::new(false);
     let provenance = Provenance::of_this_machine("0", None);
-    let options = RunOptions { resume, cancel: &cancel, provenance, clock: &NoTime };
+    let options = RunOptions { resume, cancel: &cancel, provenance, clock: &NoTime, meter: None };
     run(experiment, out, options, &mut |progress| {
         if progress.stage == "deforming" && Some(progress.done) == stop_after {
             cancel.store(true, Ordering::Relaxed);

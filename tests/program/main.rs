@@ -1,5 +1,6 @@
 //! The program from outside: its output, its files, its refusals and its exit statuses.
 
+mod challenge;
 mod check;
 mod completions;
 mod data;

@@ -33,6 +33,7 @@
 //! `tables` (on by default) lets the program describe CSV and Parquet tables; it brings Polars and with it most of the
 //! build. The library is the same without it.
 
+pub use regiscope_challenge as challenge;
 pub use regiscope_datasets as datasets;
 pub use regiscope_diffeo as diffeo;
 pub use regiscope_drr as drr;

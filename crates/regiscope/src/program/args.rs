@@ -6,6 +6,9 @@ pub mod diffeo;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
+#[path = "args/challenge.rs"]
+pub mod challenge;
+
 #[path = "args/energy.rs"]
 pub mod energy;
 #[path = "args/glmm.rs"]
@@ -76,6 +79,8 @@ pub enum Command {
     Glmm(glmm::GlmmArgs),
     /// Lists, fetches and verifies datasets
     Data(DataArgs),
+    /// Analyses the results of an image-analysis challenge: metrics, rankings, annotations
+    Challenge(Box<challenge::ChallengeArgs>),
     /// Measures energy, and reckons with what was measured
     ///
     /// Every number says whether it is measured, derived, modelled or unmeasured, and between which bounds it lies.
@@ -417,6 +422,10 @@ mod tests {
         assert_eq!(json(&["regiscope", "energy", "measure", "--json", "o.json", "--", "true", "--json"]), file);
         assert_eq!(json(&["regiscope", "--json", "energy", "measure", "--", "true"]), Some(JsonTarget::Stdout));
         assert_eq!(json(&["regiscope", "energy", "probe", "--json"]), Some(JsonTarget::Stdout));
+        let rank = "regiscope challenge rank --data t.csv --case c --algorithm a --value v --json".split(' ');
+        let words: Vec<&str> = rank.collect();
+        assert_eq!(json(&words), Some(JsonTarget::Stdout));
+        assert_eq!(json(&[&words[..], &["o.json"]].concat()), file);
     }
 
     #[test]

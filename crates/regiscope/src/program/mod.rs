@@ -2,6 +2,7 @@
 
 mod args;
 mod cache;
+mod challenge;
 mod check;
 mod completions;
 mod data;
@@ -48,6 +49,7 @@ fn dispatch(arguments: Arguments) -> u8 {
         Command::Info(arguments) => info::run(arguments, output),
         Command::Glmm(arguments) => glmm::run(arguments, output),
         Command::Data(arguments) => data::run(arguments, output),
+        Command::Challenge(arguments) => challenge::run(*arguments, output),
         Command::Energy(arguments) => energy::run(*arguments, output),
         Command::Schema => schema::run(output),
         Command::Completions(arguments) => completions::run(arguments, output),

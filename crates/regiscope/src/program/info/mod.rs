@@ -4,7 +4,7 @@ mod camera;
 mod document;
 mod image;
 #[cfg(feature = "tables")]
-mod table;
+pub mod table;
 mod transform;
 
 use crate::program::args::InfoArgs;

@@ -105,7 +105,7 @@ fn parquet(path: &Path) -> Result<Table, String> {
 }
 
 /// Runs the table reader; its errors and panics come back as one line.
-fn contained<T>(work: impl FnOnce() -> PolarsResult<T>) -> Result<T, String> {
+pub fn contained<T>(work: impl FnOnce() -> PolarsResult<T>) -> Result<T, String> {
     match fenced(work) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(first_paragraph(&error.to_string())),

@@ -67,8 +67,8 @@ pub fn load(source: &PairSource, warnings: &mut Vec<String>) -> Result<Case, Run
 fn read(files: &PairFiles, warnings: &mut Vec<String>) -> Result<Case, RunError> {
     let fixed = channels(&files.fixed, warnings)?;
     let moving = channels(&files.moving, warnings)?;
-    let on = |path: &Option<std::path::PathBuf>, image: &Volume<f32>, of: &Path| -> Result<_, RunError> {
-        path.as_ref().map(|p| placed(read_labels(p)?, image, p, of)).transpose()
+    let mut on = |path: &Option<std::path::PathBuf>, image: &Volume<f32>, of: &Path| -> Result<_, RunError> {
+        path.as_ref().map(|p| placed(read_labels(p)?, image, p, of, warnings)).transpose()
     };
     let labels_fixed = on(&files.labels_fixed, &fixed[0], &files.fixed[0])?;
     let labels_moving = on(&files.labels_moving, &moving[0], &files.moving[0])?;
@@ -79,16 +79,16 @@ fn read(files: &PairFiles, warnings: &mut Vec<String>) -> Result<Case, RunError>
             return Err(unsuitable(path, "every voxel is 0 (background); a label map holds at least one label"));
         }
     }
-    let mask = |path: &Option<std::path::PathBuf>, image: &Volume<f32>, of: &Path| -> Result<_, RunError> {
-        let read = |p: &std::path::PathBuf| -> Result<Volume<bool>, RunError> {
+    let mut mask = |path: &Option<std::path::PathBuf>, image: &Volume<f32>, of: &Path| -> Result<_, RunError> {
+        let mut read = |p: &std::path::PathBuf| -> Result<Volume<bool>, RunError> {
             let values = read_volume(p)?.volume.map(|v| *v != 0.0 && v.is_finite());
-            let mask = placed(values, image, p, of)?;
+            let mask = placed(values, image, p, of, warnings)?;
             match mask.data().contains(&true) {
                 true => Ok(mask),
                 false => Err(unsuitable(p, "every voxel is 0; a mask holds at least one voxel that counts")),
             }
         };
-        path.as_ref().map(read).transpose()
+        path.as_ref().map(&mut read).transpose()
     };
     let mask_fixed = mask(&files.mask_fixed, &fixed[0], &files.fixed[0])?;
     let mask_moving = mask(&files.mask_moving, &moving[0], &files.moving[0])?;
@@ -124,7 +124,7 @@ fn channels(paths: &[std::path::PathBuf], warnings: &mut Vec<String>) -> Result<
         warnings.extend(loaded.warnings.iter().map(|w| format!("{}: {}", file_name(path), w.as_str())));
         check_image(&loaded.volume).map_err(|fault| unsuitable(path, fault.to_string()))?;
         let volume = match all.first() {
-            Some(first) => placed(loaded.volume, first, path, &paths[0])?,
+            Some(first) => placed(loaded.volume, first, path, &paths[0], warnings)?,
             None => loaded.volume,
         };
         all.push(volume);
@@ -133,16 +133,35 @@ fn channels(paths: &[std::path::PathBuf], warnings: &mut Vec<String>) -> Result<
 }
 
 /// Values that lie on the grid of an image, nearer than a tenth of a voxel.
-fn placed<T: Copy>(values: Volume<T>, image: &Volume<f32>, path: &Path, of: &Path) -> Result<Volume<T>, RunError> {
+///
+/// Label maps of public data often have another voxel size or origin in their header than their image. Where shape and
+/// directions of the axes agree they are taken voxel by voxel, with a warning.
+fn placed<T: Copy>(
+    values: Volume<T>,
+    image: &Volume<f32>,
+    path: &Path,
+    of: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<Volume<T>, RunError> {
     let (ours, theirs) = (values.grid().clone(), image.grid());
     if same_place(&ours, theirs) {
         return Ok(Volume::new(theirs.clone(), values.into_parts().1));
     }
-    let of = of.display();
     let reason = if ours.shape() == theirs.shape() {
         let apart = ours.corners().iter().zip(theirs.corners()).map(|(a, b)| (a - b).norm()).fold(0.0, f64::max);
+        if (ours.direction() - theirs.direction()).norm() < 1e-3 {
+            warnings.push(format!(
+                "{}: its header puts it up to {apart:.3} mm away from {}; shape and axes agree, so it is taken voxel by \
+                 voxel on that grid",
+                file_name(path),
+                file_name(of)
+            ));
+            return Ok(Volume::new(theirs.clone(), values.into_parts().1));
+        }
+        let of = of.display();
         format!("it lies up to {apart:.3} mm away from the voxels of {of}; both must be on one grid")
     } else {
+        let of = of.display();
         format!("its shape {:?} is not that of {of}, {:?}; both must be on one grid", ours.shape(), theirs.shape())
     };
     Err(unsuitable(path, reason))

@@ -93,7 +93,7 @@ fn a_deformation_is_measured_against_the_truth_and_its_criteria() {
     assert_eq!(outcome.metrics["labels"].as_array().unwrap().len(), 23);
     let report = std::fs::read_to_string(outcome.report.unwrap()).unwrap();
     assert!(report.contains("Miniature &lt;of&gt; a deformation") && report.contains("thalamus_left"));
-    assert!(!report.contains("src=\"http") && !report.contains("NaN"));
+    assert!(!report.contains("src=\"http") && !report.contains(">NaN<"));
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn bad_input_is_refused_in_one_sentence() {
     write_nifti(&folder.path().join("small.nii"), &Volume::new(small, vec![1u16; 14 * 14 * 14])).unwrap();
     let moving = "--moving moving.nii.gz";
     for (from, to, words) in [
-        (moving, "--moving nan.nii", &["nan.nii", "1 voxels are NaN", "[3, 1, 0]"][..]),
+        (moving, "--moving nan.nii", &["nan.nii", "1 voxels are NaN", "[3, 0, 1]"][..]),
         (moving, "--moving flat.nii", &["flat.nii", "every voxel has the value 7"]),
         (moving, "--moving thin.nii", &["thin.nii", "[28, 28, 1]"]),
         (moving, "--moving far.nii --no-affine", &["fields of view do not meet", "affine stage"]),

@@ -207,7 +207,7 @@ fn separation(
     }
     let certain = |eta: f64| {
         let p = 1.0 / (1.0 + (-eta).exp());
-        p < CERTAIN || p > 1.0 - CERTAIN
+        !(CERTAIN..=1.0 - CERTAIN).contains(&p)
     };
     let observations =
         (0..model.rows()).filter(|&i| state.eta.iter().any(|e| e.get(i).is_some_and(|e| certain(*e)))).count();

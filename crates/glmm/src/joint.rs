@@ -68,7 +68,6 @@ pub fn minimise_joint(
     let (value, gradient) = at_joint_mode(evaluator, &mut gamma, &start).ok_or_else(failed)?;
     let point = Point { x: start, value, gradient };
     let thetas = model.layout.parameters();
-    let iterations;
     let found = {
         let mut evaluate = |rest: &[f64]| {
             let found = at_joint_mode(evaluator, &mut gamma, rest)?;
@@ -83,9 +82,8 @@ pub fn minimise_joint(
         minimise(&mut evaluate, &mut hessian, point, None, settings.tolerance, settings.max_iterations)
             .ok_or_else(failed)?
     };
-    iterations = found.iterations;
     at_joint_mode(evaluator, &mut gamma, &found.point.x).ok_or_else(failed)?;
-    evaluator.counts.iterations += iterations;
+    evaluator.counts.iterations += found.iterations;
     let parts = exact(model, &evaluator.state);
     let count = model.parameters();
     let hessian = Matrix::from_fn(count, count, |i, j| match (i < fixed, j < fixed) {
@@ -95,5 +93,5 @@ pub fn minimise_joint(
     });
     let x = gamma.iter().chain(&found.point.x).copied().collect();
     let gradient = std::iter::repeat_n(0.0, fixed).chain(found.point.gradient.iter().copied()).collect();
-    Ok(Optimum { point: Point { x, value: found.point.value, gradient }, hessian, iterations })
+    Ok(Optimum { point: Point { x, value: found.point.value, gradient }, hessian, iterations: found.iterations })
 }

@@ -41,10 +41,10 @@ pub fn best_assignment(weights: &[f64], rows: usize, columns: usize) -> Vec<Opti
         }
     }
     let mut answer = vec![None; rows];
-    for c in 1..=columns {
-        let r = row_of[c] - 1;
-        if r < rows && weight(r, c - 1) > 0.0 {
-            answer[r] = Some(c - 1);
+    for (c, row) in row_of[1..=columns].iter().enumerate() {
+        let r = row - 1;
+        if r < rows && weight(r, c) > 0.0 {
+            answer[r] = Some(c);
         }
     }
     answer

@@ -37,11 +37,11 @@ const fn exponents(variables: usize) -> ([[u8; 3]; 20], usize) {
     let mut count = 0;
     let mut degree = 0;
     while degree <= 3 {
-        let mut a = degree as i32;
+        let mut a = degree;
         while a >= 0 {
-            let mut b = degree as i32 - a;
+            let mut b = degree - a;
             while b >= 0 {
-                let c = degree as i32 - a - b;
+                let c = degree - a - b;
                 if (variables > 1 || b == 0) && (variables > 2 || c == 0) {
                     all[count] = [a as u8, b as u8, c as u8];
                     count += 1;

@@ -167,9 +167,9 @@ pub fn carry(model: &Model, state: &State, adjoint: &Adjoint) -> Vec<f64> {
     let mut by_shape = adjoint.by_shape.clone();
     for slot in 0..model.likelihood.slots() {
         for (a, q) in q.iter().enumerate().take(model.bases.len()) {
-            for i in 0..n {
+            for (i, (q, slope)) in q.iter().zip(&slopes.d1s[slot][a]).enumerate() {
                 if let Some(j) = model.likelihood.shape_of(slot, i) {
-                    by_shape[j] += q[i] * slopes.d1s[slot][a][i];
+                    by_shape[j] += q * slope;
                 }
             }
         }

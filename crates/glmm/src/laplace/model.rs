@@ -275,10 +275,10 @@ impl<'a> Model<'a> {
         let slopes = &state.slopes;
         let mut right = self.weigh(slopes, [&direction[0], &direction[1]]);
         for slot in 0..self.likelihood.slots() {
-            for a in 0..self.bases.len() {
-                for i in 0..self.rows() {
+            for (right, slopes) in right.iter_mut().zip(&slopes.d1s[slot]).take(self.bases.len()) {
+                for (i, (right, slope)) in right.iter_mut().zip(slopes).enumerate() {
                     if let Some(j) = self.likelihood.shape_of(slot, i) {
-                        right[a][i] -= slopes.d1s[slot][a][i] * (shape[j] - state.shape[j]);
+                        *right -= slope * (shape[j] - state.shape[j]);
                     }
                 }
             }

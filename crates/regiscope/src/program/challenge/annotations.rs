@@ -22,7 +22,7 @@ pub fn read(arguments: &AnnotationArgs) -> Result<(Votes, Option<Characteristic>
 fn characteristic(arguments: &AnnotationArgs) -> Result<Option<Characteristic>, Failure> {
     let (Some(path), Some(name)) = (&arguments.schema, &arguments.characteristic) else { return Ok(None) };
     let text = std::fs::read_to_string(path).map_err(|e| Failure::file(path, e))?;
-    let schema: Schema = toml::from_str(&text).map_err(|e| Failure::file(path, e.to_string().trim_end()))?;
+    let schema: Schema = toml::from_str(&text).map_err(|e| Failure::file(path, e.message()))?;
     let mut schema = schema.checked().map_err(|e| Failure::file(path, e))?;
     let there: Vec<String> = schema.0.keys().cloned().collect();
     let found = schema.0.remove(name);

@@ -88,7 +88,7 @@ fn a_pair_is_registered_and_its_maps_are_of_use() {
     assert!(number("/relative_mismatch") < 0.5, "{metrics}");
     assert!(number("/dice_mean/after") > number("/dice_mean/before") + 0.2, "{metrics}");
     assert!(number("/landmarks_mm/after/mean") < 0.4 * number("/landmarks_mm/before/mean"), "{metrics}");
-    assert!(number("/det_f/min") > 0.1 && number("/inverse_voxels/0") < 0.1, "{metrics}");
+    assert!(number("/det_f/min") > 0.1 && number("/inverse_voxels/0") < 0.2, "{metrics}");
     let report = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(!report.contains("src=\"http") && !report.contains("href=\"http"), "the report opens offline");
 

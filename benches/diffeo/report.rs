@@ -13,7 +13,7 @@ pub fn digits(value: f64, digits: i32) -> Value {
 
 /// Prints a table.
 pub fn show(table: &str, rows: &[Row]) {
-    println!("\n{table}\n{}", markdown(&rows.iter().map(|r| object(r)).collect::<Vec<_>>()));
+    println!("\n{table}\n{}", markdown(&rows.iter().map(object).collect::<Vec<_>>()));
 }
 
 /// Adds a table to the results: `out`.json holds all of them, `out`.md shows them.
@@ -22,7 +22,7 @@ pub fn add(out: &str, table: &str, rows: Vec<Row>) {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".into());
     let mut all: Map<String, Value> = serde_json::from_str(&text).expect("results are a JSON object");
     all.insert("machine".into(), machine());
-    all.insert(table.into(), rows.iter().map(|r| object(r)).collect());
+    all.insert(table.into(), rows.iter().map(object).collect());
     write(&path, &serde_json::to_string_pretty(&all).expect("plain JSON"));
     let mut page = String::from("# Diffeomorphic registration\n");
     for (name, value) in &all {

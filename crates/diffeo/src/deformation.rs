@@ -173,8 +173,8 @@ mod tests {
     fn velocities_come_back_from_mm() {
         let found = example();
         let back: VectorField<f64> = velocity_from_mm(&found.velocity_mm(), &found.frame);
-        for a in 0..3 {
-            assert!(back[a].iter().zip(&found.velocity[a]).all(|(x, y)| (x - y).abs() < 1e-6));
+        for (back, found) in back.iter().zip(&found.velocity) {
+            assert!(back.iter().zip(found).all(|(x, y)| (x - y).abs() < 1e-6));
         }
     }
 }

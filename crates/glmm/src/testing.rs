@@ -202,7 +202,8 @@ fn response(family: Family, n: usize, zero: ZeroPart) -> Response {
             Response::Ordinal { codes: (0..n).map(code).collect(), levels: (0..4).map(|l| l.to_string()).collect() }
         }
         _ => {
-            let count = |i: usize| ((1.6 * unit(i) + group(i)).exp() * 1.3 * (1.0 + f64::from(i % 7 == 0))).floor();
+            let count =
+                |i: usize| ((1.6 * unit(i) + group(i)).exp() * 1.3 * (1.0 + f64::from(i.is_multiple_of(7)))).floor();
             Response::Real((0..n).map(|i| if lump(i) { 0.0 } else { count(i) }).collect())
         }
     }

@@ -18,6 +18,7 @@ use crate::transport::map::{SQUARINGS, determinant, displacement};
 
 /// Where a run begins.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub enum Start<T> {
     /// At rest: the images where they are.
     Rest,

@@ -13,6 +13,9 @@ use regiscope_geometry::Point;
 use regiscope_image::Volume;
 use serde_json::{Value, json};
 
+/// Where a Newton step stands in a chart, from its number and its record.
+type Place<'a> = dyn Fn(usize, &Value) -> Option<(f64, f64)> + 'a;
+
 const ACCENT: &str = "var(--accent)";
 const INK: &str = "var(--ink-soft)";
 /// Differences of images in [0, 1] at which colours end.
@@ -171,7 +174,7 @@ fn convergence(steps: &[Value]) -> Vec<Value> {
         all.dedup();
         all
     };
-    let chart = |title: &str, x: Axis, y: Axis, place: &dyn Fn(usize, &Value) -> Option<(f64, f64)>| {
+    let chart = |title: &str, x: Axis, y: Axis, place: &Place| {
         let mut series = Vec::new();
         for (n, stage) in stages.iter().enumerate() {
             let colour = STAGES[n % STAGES.len()];

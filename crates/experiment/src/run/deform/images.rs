@@ -178,7 +178,7 @@ fn landmarks(fixed: &Path, moving: &Path) -> Result<[Vec<NamedPoint>; 2], RunErr
         let mut names: Vec<&str> = points.iter().map(|p| p.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        names.len() == points.len() && names[0] != ""
+        names.len() == points.len() && !names[0].is_empty()
     };
     if !(named(&a) && named(&b)) {
         return Ok([a, b]);

@@ -2,7 +2,7 @@
 //!
 //! A neighbourhood has one of 256 patterns of voxels inside and outside. Marching cubes puts up to four triangles
 //! between them, with corners midway between voxels; the components of a triangle's area vector are eighths of a voxel's
-//! faces. Patterns that turn into each other share their triangles up to signs, so that [`KINDS`] has 27 entries. Source
+//! faces. Patterns that turn into each other share their triangles up to signs, so that `KINDS` has 27 entries. Source
 //! of the triangulation: package `surface-distance` 0.1 of Google DeepMind (Apache-2.0), after Lorensen and Cline 1987;
 //! MONAI 1.6.1 uses the same.
 

@@ -2,7 +2,7 @@
 //!
 //! An algorithm ranks behind all that are significantly better and before all that are significantly worse. Where the
 //! probability of any wrong decision about any pair is at most α, the sets
-//! [1 + #{significantly better}, K − #{significantly worse}] cover the true ranks of all algorithms at once with
+//! from 1 + #{significantly better} to K − #{significantly worse} cover the true ranks of all algorithms at once with
 //! probability 1 − α. Source: Mogstad, Romano, Shaikh and Wilhelm 2024, "Inference for ranks with applications to
 //! mobility across neighbourhoods and academic achievement across countries", Review of Economic Studies 91.
 

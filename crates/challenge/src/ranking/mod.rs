@@ -6,7 +6,7 @@
 //! | [`plain`] | the methods as their definitions read, on a resample written out case by case |
 //! | [`prepared`] | the same on multiplicities of the cases: what bootstraps run |
 //! | [`wilcoxon`], [`adjust`], [`significance`] | pairwise one-sided tests |
-//! | [`bootstrap`], [`jackknife`] | resampling by case or by cluster |
+//! | [`bootstrap()`], [`jackknife`] | resampling by case or by cluster |
 //! | [`confidence`] | simultaneous confidence sets for ranks |
 //! | [`kendall`], [`consensus`] | agreement of rankings, one ranking from several |
 //!

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 /// Number of samples repeated behind the last one along each axis: a cubic kernel's four neighbours less one.
 pub(crate) const PAD: usize = 3;
 
-/// A periodic array of `shape` samples, stored x-fastest with [`PAD`] repeated samples behind each row, plane and
+/// A periodic array of `shape` samples, stored x-fastest with `PAD` repeated samples behind each row, plane and
 /// the whole.
 #[derive(Clone, Debug)]
 pub struct Padded<E: Pod> {

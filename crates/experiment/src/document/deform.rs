@@ -106,7 +106,7 @@ impl Default for BrainPair {
     }
 }
 
-/// Task: deform the moving image of [pair] (or [brain_pair]) onto the fixed one, by a smooth map with a smooth inverse.
+/// Task: deform the moving image of `[pair]` (or `[brain_pair]`) onto the fixed one, by a smooth map with a smooth inverse.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Deform {

@@ -65,7 +65,7 @@ pub struct DeformArgs {
     #[arg(long, value_parser = ["h1", "h1-div", "h1-stokes", "h2", "h3"], default_value = "h1")]
     pub model: String,
     /// Weight of the regularisation for images in [0, 1] [default: the preset's]
-    #[arg(long, value_name = "WEIGHT", conflicts_with = "jacobian_bound")]
+    #[arg(long, value_name = "WEIGHT", allow_negative_numbers = true, conflicts_with = "jacobian_bound")]
     pub beta: Option<f64>,
     /// Finds the smallest weight for which det F stays between this and its reciprocal
     #[arg(long, value_name = "BOUND")]

@@ -387,7 +387,7 @@ fn parse_point(text: &str) -> Result<[f64; 3], String> {
         .ok_or_else(|| "expected three numbers, as in 0,-20.5,7".to_owned())
 }
 
-fn parse_pair(text: &str) -> Result<[f64; 2], String> {
+pub(crate) fn parse_pair(text: &str) -> Result<[f64; 2], String> {
     let pair: Option<[f64; 2]> = parse_list(text);
     pair.filter(|p| p.iter().all(|v| v.is_finite())).ok_or_else(|| "expected two numbers, as in 0.4,0.9".to_owned())
 }

@@ -78,7 +78,7 @@ fn deform(arguments: &DeformArgs) -> Result<Table, Failure> {
         ("newton_steps", arguments.newton_steps.map(whole)),
         ("gap_voxels", arguments.gap_voxels.map(whole)),
         ("affine_measure", arguments.affine_measure.as_deref().map(word)),
-        ("percentiles", (!arguments.percentiles.is_empty()).then(|| numbers(&arguments.percentiles))),
+        ("percentiles", arguments.percentiles.map(|pair| numbers(&pair))),
     ] {
         if let Some(value) = value {
             deform.insert(key.into(), value);

@@ -89,7 +89,7 @@ pub struct DeformArgs {
     #[arg(long, value_name = "T.tfm", value_hint = ValueHint::FilePath)]
     pub affine_start: Option<PathBuf>,
     /// Percentiles of each image that become 0 and 1 [default: 0,100]
-    #[arg(long, value_name = "LOW,HIGH", value_parser = crate::program::args::parse_pair)]
+    #[arg(long, value_name = "LOW,HIGH", value_parser = super::parse_pair)]
     pub percentiles: Option<[f64; 2]>,
     /// Gives the moving volume the histogram of the fixed one first
     #[arg(long)]

@@ -2,6 +2,7 @@
 //!
 //! - [`phantom`] invents lumbar patients from a seed: CT, labels, landmarks.
 //! - [`brain`] invents pairs of brain-like images with a known deformation between them.
+//! - [`study`] invents studies of algorithms that fail on images, with known effects.
 //! - [`labels`] names the structures in label volumes.
 //! - [`manifest`] says which public datasets can be fetched, from where, under which licence.
 //! - [`cache`] says where they lie and checks them.
@@ -14,3 +15,4 @@ pub mod fetch;
 pub mod labels;
 pub mod manifest;
 pub mod phantom;
+pub mod study;

@@ -117,7 +117,7 @@ pub fn to_json(camera: &Camera) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::carm::{CArm, Positioner};
 
@@ -135,10 +135,13 @@ mod tests {
         assert_eq!(parse(&zeros).unwrap(), camera);
     }
 
-    #[test]
-    fn written_cameras_come_back() {
+    /// Both formats are read by the same function, whatever the name.
+    pub(crate) fn a_written_camera_comes_back<E: std::fmt::Debug>(
+        name: &str,
+        write: impl Fn(&Path, &Camera) -> Result<(), E>,
+    ) {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("calibration.json");
+        let path = folder.path().join(name);
         let arm = CArm { detector_rotation: 0.1, ..CArm::new(1020.0, 750.0, 31, 47, 0.388) };
         let camera = Camera::from_view(&arm.at(Positioner::from_deg(33.3, -12.1)).view().unwrap()).unwrap();
         write(&path, &camera).unwrap();
@@ -146,6 +149,11 @@ mod tests {
         assert_eq!(back.intrinsic(), camera.intrinsic());
         let difference = back.camera_from_world().to_homogeneous() - camera.camera_from_world().to_homogeneous();
         assert!(difference.amax() < 1e-15);
+    }
+
+    #[test]
+    fn written_cameras_come_back() {
+        a_written_camera_comes_back("calibration.json", write);
     }
 
     #[test]

@@ -267,7 +267,6 @@ pub fn to_yaml(camera: &Camera) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::carm::{CArm, Positioner};
 
     /// As OpenCV 5.0.0 writes matrices (`cv2.FileStorage`), with the pose added.
     const VALID: &str = r#"%YAML 1.2
@@ -311,15 +310,7 @@ source_detector_mm: 1000. # not OpenCV's
 
     #[test]
     fn written_cameras_come_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("camera.yml");
-        let arm = CArm { detector_rotation: 0.1, ..CArm::new(1020.0, 750.0, 31, 47, 0.388) };
-        let camera = Camera::from_view(&arm.at(Positioner::from_deg(33.3, -12.1)).view().unwrap()).unwrap();
-        write(&path, &camera).unwrap();
-        let back = crate::calibration_file::read(&path).unwrap();
-        assert_eq!(back.intrinsic(), camera.intrinsic());
-        let difference = back.camera_from_world().to_homogeneous() - camera.camera_from_world().to_homogeneous();
-        assert!(difference.amax() < 1e-15);
+        crate::calibration_file::tests::a_written_camera_comes_back("camera.yml", write);
     }
 
     #[test]

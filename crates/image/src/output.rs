@@ -24,6 +24,24 @@ pub fn write_atomically(
     result
 }
 
+/// Writes an image in two files, the data first: `data_path` by `data`, then `path` by `header`, which is given the name
+/// and the length (bytes) of the data file. Refused where that name cannot stand in a text header.
+pub(crate) fn write_detached(
+    path: &Path,
+    data_path: &Path,
+    data: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    header: impl FnOnce(&mut dyn Write, &str, usize) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let is_plain = |name: &&str| !name.contains(['\n', '\r', '%']);
+    let name = data_path.file_name().and_then(|n| n.to_str()).filter(is_plain).ok_or_else(|| {
+        let accepted = "names in UTF-8 without % and line ends";
+        WriteError::unsupported(path, "the name of the data file cannot stand in a header", accepted)
+    })?;
+    write_atomically(data_path, |w| data(w).map_err(|e| WriteError::io(data_path, e)))?;
+    let size = fs::metadata(data_path).map_err(|e| WriteError::io(data_path, e))?.len() as usize;
+    write_atomically(path, |w| header(w, name, size).map_err(|e| WriteError::io(path, e)))
+}
+
 fn write_and_sync(
     file: File,
     path: &Path,

@@ -2,7 +2,7 @@
 
 use super::header::ELEMENT_TYPES;
 use crate::error::WriteError;
-use crate::output::write_atomically;
+use crate::output::{write_atomically, write_detached};
 use crate::scalar::{Scalar, write_numbers};
 use crate::volume::Volume;
 use flate2::{Compression, write::ZlibEncoder};
@@ -21,18 +21,12 @@ pub fn write_metaimage<T: Scalar>(path: &Path, volume: &Volume<T>, compressed: b
         });
     }
     let data_path = path.with_extension(if compressed { "zraw" } else { "raw" });
-    let name =
-        data_path.file_name().and_then(|n| n.to_str()).filter(|n| !n.contains(['\n', '\r', '%'])).ok_or_else(|| {
-            WriteError::unsupported(
-                path,
-                "the name of the data file cannot stand in a header",
-                "names in UTF-8 without % and line ends",
-            )
-        })?;
-    write_atomically(&data_path, |w| data(w, volume, compressed).map_err(|e| WriteError::io(&data_path, e)))?;
-    let size = std::fs::metadata(&data_path).map_err(|e| WriteError::io(&data_path, e))?.len() as usize;
-    let packed = compressed.then_some(size);
-    write_atomically(path, |w| header::<T>(w, volume.grid(), packed, name).map_err(|e| WriteError::io(path, e)))
+    write_detached(
+        path,
+        &data_path,
+        |w| data(w, volume, compressed),
+        |w, name, size| header::<T>(w, volume.grid(), compressed.then_some(size), name),
+    )
 }
 
 /// Writes the form with attached data to any stream.

@@ -2,7 +2,7 @@
 
 use super::fields::TYPES;
 use crate::error::WriteError;
-use crate::output::write_atomically;
+use crate::output::{write_atomically, write_detached};
 use crate::scalar::{Scalar, write_numbers};
 use crate::volume::Volume;
 use flate2::{Compression, write::GzEncoder};
@@ -19,18 +19,12 @@ pub fn write_nrrd<T: Scalar>(path: &Path, volume: &Volume<T>, compressed: bool) 
         return write_atomically(path, |w| write_nrrd_to(w, volume, compressed).map_err(|e| WriteError::io(path, e)));
     }
     let data_path = path.with_extension(if compressed { "raw.gz" } else { "raw" });
-    let name =
-        data_path.file_name().and_then(|n| n.to_str()).filter(|n| !n.contains(['\n', '\r', '%'])).ok_or_else(|| {
-            WriteError::unsupported(
-                path,
-                "the name of the data file cannot stand in a header",
-                "names in UTF-8 without % and line ends",
-            )
-        })?;
-    write_atomically(&data_path, |w| data(w, volume, compressed).map_err(|e| WriteError::io(&data_path, e)))?;
-    write_atomically(path, |w| {
-        header::<T>(w, volume.grid(), compressed, Some(name)).map_err(|e| WriteError::io(path, e))
-    })
+    write_detached(
+        path,
+        &data_path,
+        |w| data(w, volume, compressed),
+        |w, name, _| header::<T>(w, volume.grid(), compressed, Some(name)),
+    )
 }
 
 /// Writes the form with attached data to any stream.

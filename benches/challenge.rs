@@ -1,9 +1,9 @@
 //! Rankings, metrics and aggregation: processor time of each, and the memory of the process.
 //!
-//! `cargo bench -p regiscope-challenge --bench challenge -- [OUT] [masks=REF,PRED] [labels=TABLE.csv]` prints a table
-//! and, with OUT, writes `OUT.json` and `OUT.md`. Without `masks` the pair of masks is made here: two ellipsoids with
-//! bumps in 512 × 512 × 133 voxels. `labels` is a long table with the columns task, worker and label. Peers are timed by
-//! `benches/challenge_peers.py` on the same pair.
+//! `cargo bench -p regiscope-challenge --bench challenge -- [OUT.json] [masks=REF,PRED] [labels=TABLE.csv]` prints a line
+//! for each and, with OUT.json, writes them there. The pair of masks is made here: two ellipsoids with bumps in 512 × 512
+//! × 133 voxels; `masks` are files whose reading is timed beside. `labels` is a long table with the columns task, worker
+//! and label. `benches/challenge_peers.py` runs this program and the peers in one run.
 
 use cpu_time::ProcessTime;
 use rand::{Rng, SeedableRng};
@@ -26,18 +26,20 @@ fn main() {
     if let Some(labels) = named("labels") {
         rows.extend(aggregation(Path::new(labels)));
     }
+    if let Some((reference, prediction)) = named("masks").and_then(|m| m.split_once(',')) {
+        rows.push(reading([reference, prediction]));
+    }
     rows.extend(metrics());
     for row in &rows {
         println!("{row}");
     }
     if let Some(out) = arguments.iter().find(|a| !a.contains('=')) {
         let text = serde_json::to_string_pretty(&json!({"machine": machine(), "rows": rows})).expect("plain JSON");
-        std::fs::write(Path::new(out).with_extension("json"), text + "\n").expect("the folder is there");
-        std::fs::write(Path::new(out).with_extension("md"), table(&rows)).expect("the folder is there");
+        std::fs::write(out, text + "\n").expect("the folder is there");
     }
 }
 
-/// Runs the work five times; core-seconds of the whole process, median and range.
+/// Runs the work several times; core-seconds of the whole process, median and range.
 fn timed(what: &str, times: usize, mut work: impl FnMut()) -> Value {
     let mut seconds: Vec<f64> = (0..times)
         .map(|_| {
@@ -72,7 +74,7 @@ fn rankings() -> Vec<Value> {
         .iter()
         .map(|name| {
             let method = Method::parse(name, Better::Larger, Test::default()).expect("a known method");
-            timed(&format!("{name}, 2,728 x 10, 1,000 resamples"), 5, || {
+            timed(name, 5, || {
                 let prepared = Prepared::new(&results, &method, Better::Larger, Ties::Min);
                 let resamples = bootstrap(&prepared, Resampling::Cases, 1000, 1);
                 assert_eq!(resamples.len(), 1000);
@@ -86,11 +88,22 @@ fn aggregation(path: &Path) -> Vec<Value> {
     let table = Table::from_csv(&bytes).expect("a table");
     let votes = import::long(&table, "task", "worker", "label", None).expect("labels");
     vec![
-        timed("Dawid-Skene to its fixed point", 5, || {
-            assert!(estimate(&votes, Model::Confusion, Limits::default()).converged)
-        }),
-        timed("GLAD to its maximum a posteriori", 5, || assert!(glad::estimate(&votes).gradient < 1e-3)),
+        timed("dawid-skene", 5, || assert!(estimate(&votes, Model::Confusion, Limits::default()).converged)),
+        timed("glad", 5, || assert!(glad::estimate(&votes).gradient < 1e-3)),
     ]
+}
+
+/// From files to masks, on one thread.
+fn reading(files: [&str; 2]) -> Value {
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    timed("reading, pair", 3, || {
+        for file in files {
+            let labels = one.install(|| regiscope_image::read_labels(Path::new(file))).expect("a label image");
+            let grid = labels.grid();
+            let inside = labels.data().iter().map(|&l| l != 0).collect();
+            Mask::new(grid.shape(), grid.spacing(), inside).expect("a mask");
+        }
+    })
 }
 
 /// An ellipsoid with bumps, as `benches/challenge_peers.py` makes it.
@@ -118,8 +131,7 @@ fn metrics() -> Vec<Value> {
         ("monai", Convention::Monai),
     ] {
         let mut values = Vec::new();
-        let what = format!("HD95, NSD, DSC, ASSD of 512 x 512 x 133 voxels, {name}");
-        let mut row = timed(&what, 3, || {
+        let mut row = timed(&format!("metrics, {name}"), 3, || {
             let options = Options { tolerance_mm: 2.0, ..Options::default() };
             let scores = one.install(|| evaluate(&a, &b, &asked, convention, &options)).expect("masks that fit");
             values = scores.iter().map(|s| s.value).collect();
@@ -141,23 +153,4 @@ fn machine() -> Value {
     let name = cpu.as_deref().and_then(|t| t.lines().find_map(|l| l.strip_prefix("model name")?.split_once(": ")));
     let threads = std::thread::available_parallelism().map_or(0, usize::from);
     json!({"cpu": name.map(|(_, n)| n), "threads": threads, "build": "release, thin link-time optimisation"})
-}
-
-fn table(rows: &[Value]) -> String {
-    let mut text = String::from(
-        "# Rankings, metrics and aggregation\n\n`benches/challenge.rs`; processor time of the whole process, median and \
-         range; the peak is the process's so far.\n\n| what | core-s | range | peak MiB |\n|---|---|---|---|\n",
-    );
-    for row in rows {
-        let number = |v: &Value| v.as_f64().map_or("-".to_owned(), |v| format!("{v:.3}"));
-        text += &format!(
-            "| {} | {} | {} to {} | {} |\n",
-            row["what"].as_str().unwrap_or_default(),
-            number(&row["core_s"]),
-            number(&row["range"][0]),
-            number(&row["range"][1]),
-            row["peak_mib"]
-        );
-    }
-    text
 }

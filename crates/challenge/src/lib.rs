@@ -5,6 +5,7 @@
 //! results", Scientific Reports 11.
 
 pub mod annotations;
+pub mod manifest;
 pub mod metrics;
 pub mod ranking;
 pub mod results;

@@ -254,6 +254,11 @@ impl RawImage {
         };
         let data = match self.samples {
             Samples::U16(v) if scale.is_none() => v,
+            // What masks mostly hold; no value needs a look.
+            Samples::U8(v) if scale.is_none() => v.into_iter().map(u16::from).collect(),
+            Samples::I16(v) if scale.is_none() && v.iter().all(|x| *x >= 0) => {
+                v.into_iter().map(|x| x as u16).collect()
+            }
             samples => with_samples!(samples, v => {
                 v.into_iter().enumerate().map(|(n, x)| label(n, x as f64)).collect::<Result<_, _>>()?
             }),

@@ -104,6 +104,10 @@ impl Mask {
         let [nx, ny, _] = self.shape;
         let (mut low, mut high) = ([usize::MAX; 3], [0; 3]);
         for (row, values) in self.inside.chunks_exact(nx.max(1)).enumerate() {
+            // Most rows are empty, which a sum over all voxels finds faster than a search.
+            if !values.iter().fold(false, |any, &v| any | v) {
+                continue;
+            }
             let Some(first) = values.iter().position(|&v| v) else { continue };
             let last = values.iter().rposition(|&v| v).unwrap_or(first);
             let (y, z) = (row % ny, row / ny);

@@ -14,11 +14,12 @@ use crate::ranking::plain::sorted_quantile;
 use std::str::FromStr;
 
 /// Whose rules are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Convention {
     /// Metrics Reloaded (Maier-Hein et al. 2024): border voxels, percentiles linear between order statistics, the larger
     /// of the two directed ones. Both masks empty is a perfect answer.
+    #[default]
     MetricsReloaded,
     /// DeepMind's package surface-distance 0.1 (Nikolov et al. 2021): surface elements weighted by their area;
     /// percentiles are the first element at which the part of the area is reached. Distances to an empty mask are
@@ -102,6 +103,21 @@ impl Metric {
     /// All metrics.
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.iter().map(|(_, metric)| *metric)
+    }
+
+    /// Whether it is a distance, mm, of which smaller ones are better; larger values of all others are.
+    pub fn is_distance(self) -> bool {
+        matches!(
+            self,
+            Self::Hd
+                | Self::Hd95
+                | Self::Hd95Max
+                | Self::Hd95Pooled
+                | Self::Assd
+                | Self::Masd
+                | Self::AsdReference
+                | Self::AsdPrediction
+        )
     }
 
     /// Its name.

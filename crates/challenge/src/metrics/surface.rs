@@ -4,9 +4,10 @@
 //! 1-connected cross); beyond the array all is outside. **Surface elements**: the pieces of surface between voxel centres
 //! with their area, see [`surfels`](super::surfels); a distance is measured between the corners of voxels they lie at.
 
-use super::distance::squared_distances_at;
 use super::mask::{Mask, common_bounds};
+use super::nearest::squared_distances_between;
 use super::surfels::{areas, lengths};
+use rayon::prelude::*;
 
 /// What a surface consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub fn surface_distances(reference: &Mask, prediction: &Mask, elements: Elements
     });
     let spacing_mm = reference.spacing_mm();
     let directed = |from: &Surface, to: &Surface| {
-        let squared = squared_distances_at(&to.is_element, to.shape, spacing_mm, &from.at);
+        let squared = squared_distances_between(&from.at, &to.at, to.shape, spacing_mm);
         let mut elements: Vec<(f64, f64)> =
             squared.into_iter().map(f64::sqrt).zip(from.weights.iter().copied()).collect();
         elements.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -81,42 +82,46 @@ pub fn surface_distances(reference: &Mask, prediction: &Mask, elements: Elements
 /// Elements of one surface on a grid of their own.
 struct Surface {
     shape: [usize; 3],
-    is_element: Vec<bool>,
+    /// Places on the grid, ascending.
     at: Vec<usize>,
     weights: Vec<f64>,
 }
 
 /// Border voxels of a mask, as a mask.
 pub fn border_mask(mask: &Mask) -> Vec<bool> {
-    let (shape @ [nx, ny, nz], inside) = (mask.shape(), mask.inside());
-    let mut is_border = vec![false; inside.len()];
-    for z in 0..nz {
-        for y in 0..ny {
-            let row = (z * ny + y) * nx;
-            let at_edge = y == 0 || y + 1 == shape[1] || (!mask.is_flat() && (z == 0 || z + 1 == nz));
-            for x in 0..nx {
-                let i = row + x;
-                if inside[i] {
-                    let in_plane = |at: usize| !inside[at];
-                    is_border[i] = at_edge
-                        || x == 0
-                        || x + 1 == nx
-                        || in_plane(i - 1)
-                        || in_plane(i + 1)
-                        || in_plane(i - nx)
-                        || in_plane(i + nx)
-                        || (!mask.is_flat() && (in_plane(i - nx * ny) || in_plane(i + nx * ny)));
-                }
+    let ([nx, ny, nz], inside) = (mask.shape(), mask.inside());
+    let mut is_border = inside.to_vec();
+    if nx < 3 || ny < 3 || (!mask.is_flat() && nz < 3) {
+        return is_border;
+    }
+    is_border.par_chunks_exact_mut(nx * ny).enumerate().for_each(|(z, plane)| {
+        if !mask.is_flat() && (z == 0 || z + 1 == nz) {
+            return;
+        }
+        for (y, border) in plane.chunks_exact_mut(nx).enumerate().take(ny - 1).skip(1) {
+            let row = |y: usize, z: usize| &inside[(z * ny + y) * nx..][..nx];
+            let here = row(y, z);
+            let (front, back) = if mask.is_flat() { (here, here) } else { (row(y, z - 1), row(y, z + 1)) };
+            let (above, below) = (row(y - 1, z), row(y + 1, z));
+            // Without branches, so that many voxels are looked at together.
+            for x in 1..nx - 1 {
+                let surrounded = here[x - 1] & here[x + 1] & above[x] & below[x] & front[x] & back[x];
+                border[x] = here[x] & !surrounded;
             }
         }
-    }
+    });
     is_border
 }
 
 fn border(mask: &Mask) -> Surface {
-    let is_element = border_mask(mask);
-    let at: Vec<usize> = (0..is_element.len()).filter(|&i| is_element[i]).collect();
-    Surface { shape: mask.shape(), weights: vec![1.0; at.len()], at, is_element }
+    let is_border = border_mask(mask);
+    let mut at = Vec::new();
+    for (block, border) in is_border.chunks(64).enumerate() {
+        if border.iter().fold(false, |any, &b| any | b) {
+            at.extend((0..border.len()).filter(|&i| border[i]).map(|i| 64 * block + i));
+        }
+    }
+    Surface { shape: mask.shape(), weights: vec![1.0; at.len()], at }
 }
 
 /// Surface elements lie at the corners of voxels, one more along each axis than there are voxels.
@@ -125,23 +130,44 @@ fn surfels(mask: &Mask) -> Surface {
     let spacing = mask.spacing_mm();
     let flat = mask.is_flat();
     let table = if flat { lengths([spacing[0], spacing[1]]) } else { areas(spacing) };
-    let shape = [nx + 1, ny + 1, if flat { 1 } else { nz + 1 }];
-    let mut patterns = vec![0u8; shape.iter().product()];
-    // Each voxel adds its bit to the corners around it: the corner of greatest indices sees it at the least ones.
-    for (voxel, _) in mask.inside().iter().enumerate().filter(|(_, inside)| **inside) {
-        let [x, y, z] = [voxel % nx, voxel / nx % ny, voxel / (nx * ny)];
-        for corner in 0..if flat { 4 } else { 8 } {
-            // Bits of `corner`, z fastest: 1 for the corner of greater index.
-            let (dx, dy, dz) =
-                if flat { (corner >> 1, corner & 1, 0) } else { (corner >> 2, corner >> 1 & 1, corner & 1) };
-            patterns[((z + dz) * shape[1] + y + dy) * shape[0] + x + dx] |= 1 << corner;
-        }
-    }
     let full = (table.len() - 1) as u8;
-    let is_element: Vec<bool> = patterns.iter().map(|&p| p != 0 && p != full).collect();
-    let at: Vec<usize> = (0..is_element.len()).filter(|&i| is_element[i]).collect();
-    let weights = at.iter().map(|&i| table[usize::from(patterns[i])]).collect();
-    Surface { shape, is_element, at, weights }
+    let shape = [nx + 1, ny + 1, if flat { 1 } else { nz + 1 }];
+    // Each voxel gives its bit to the corners around it: the corner of greatest indices sees it at the least ones. The
+    // bits of a pattern, z fastest, are 1 for the corner of greater index.
+    let of_plane = |z: usize| {
+        let (mut at, mut weights) = (Vec::new(), Vec::new());
+        let (mut column, mut pattern) = (vec![0u8; nx + 2], vec![0u8; nx + 1]);
+        for y in 0..shape[1] {
+            column.fill(0);
+            for dy in 0..2 {
+                for dz in 0..if flat { 1 } else { 2 } {
+                    let inside = y >= dy && y - dy < ny && z >= dz && z - dz < nz;
+                    if inside {
+                        let bit = if flat { dy } else { dy << 1 | dz };
+                        let row = &mask.inside()[((z - dz) * ny + y - dy) * nx..][..nx];
+                        column[1..=nx].iter_mut().zip(row).for_each(|(c, &v)| *c |= u8::from(v) << bit);
+                    }
+                }
+            }
+            let shift = if flat { 2 } else { 4 };
+            let mut any = false;
+            for x in 0..=nx {
+                pattern[x] = column[x + 1] | column[x] << shift;
+                any |= (pattern[x] != 0) & (pattern[x] != full);
+            }
+            if any {
+                let row = (z * shape[1] + y) * shape[0];
+                for (x, &p) in pattern.iter().enumerate().filter(|(_, p)| **p != 0 && **p != full) {
+                    at.push(row + x);
+                    weights.push(table[usize::from(p)]);
+                }
+            }
+        }
+        (at, weights)
+    };
+    let planes: Vec<(Vec<usize>, Vec<f64>)> = (0..shape[2]).into_par_iter().map(of_plane).collect();
+    let (at, weights): (Vec<_>, Vec<_>) = planes.into_iter().unzip();
+    Surface { shape, at: at.concat(), weights: weights.concat() }
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@
 //! | [`wilcoxon`], [`adjust`], [`significance`] | pairwise one-sided tests |
 //! | [`bootstrap()`], [`jackknife`] | resampling by case or by cluster |
 //! | [`confidence`] | simultaneous confidence sets for ranks |
-//! | [`kendall`], [`consensus`] | agreement of rankings, one ranking from several |
+//! | [`kendall`], [`consensus`], [`tree`] | agreement of rankings, one ranking from several, which tasks rank alike |
+//! | [`analysis`] | all of it for one task |
 //!
 //! Symbols: n cases, K algorithms. Rank 1 is the best.
 
 pub mod adjust;
+pub mod analysis;
 pub mod bootstrap;
 pub mod confidence;
 pub mod consensus;
@@ -23,6 +25,7 @@ pub mod order;
 pub mod plain;
 pub mod prepared;
 pub mod significance;
+pub mod tree;
 pub mod wilcoxon;
 
 pub use bootstrap::{Bootstrap, Resampling, bootstrap};

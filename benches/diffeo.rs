@@ -3,6 +3,8 @@
 //! `cargo bench -p regiscope-diffeo --bench diffeo -- TABLE… [key=value …]`, see `--help`. Processor time is that of the
 //! whole process, all threads. Tables that need images are skipped without them.
 
+#[path = "diffeo/choices.rs"]
+mod choices;
 #[path = "diffeo/known.rs"]
 mod known;
 #[path = "diffeo/pair.rs"]
@@ -17,15 +19,17 @@ mod trial;
 use std::collections::BTreeMap;
 
 const HELP: &str = "\
-TABLE… [key=value …]; results are added to out=NAME (NAME.json, NAME.md, NAME_cost.svg) if it is given
-  with fixed=F moving=M [labels-fixed=F labels-moving=M]:
+TABLE… [key=value …]; results are added to out=NAME (NAME.json, NAME.md, plots) if it is given, a table under as=NAME
+  with fixed=F moving=M [labels-fixed=F labels-moving=M] [affine=yes]:
     one       one registration, every Newton step shown [preset=default] [model=h1-div] [settings=FILE.json]
     presets   accuracy and cost of every preset, with the mismatch against processor time
     models    the same for every model at the default preset
+    choices   the same for the default preset with one choice undone at a time
     krylov    products to the same gradient by preconditioner and weight, at half resolution
     cost      processor time against voxels
-    threads   one thread and two
-    memory    peak memory of one preset [preset=default] [factor=1] in fields of the grid
+    threads   one thread and two in turn [preset=default] [repetitions=5]
+    memory    peak memory of every preset in fields of the grid [factor=1]
+    peak      the same of one preset, without a table
   without images:
     product   transforms and interpolations of a Hessian product
     known     recovery of a known velocity by grid, weight and time steps
@@ -49,10 +53,15 @@ fn main() {
             "one" => trial::one(&named),
             "presets" => tables::presets(&named),
             "models" => tables::models(&named),
+            "choices" => choices::choices(&named),
             "krylov" => tables::krylov(&named),
             "cost" => tables::cost(&named),
             "threads" => tables::threads(&named),
             "memory" => tables::memory(&named),
+            "peak" => {
+                tables::peak(&named);
+                continue;
+            }
             "product" => known::product(),
             "known" => known::known(),
             "volumes" => known::volumes(),
@@ -63,7 +72,7 @@ fn main() {
         };
         report::show(table, &rows);
         if let Some(out) = named.get("out") {
-            report::add(out, table, rows);
+            report::add(out, named.get("as").copied().unwrap_or(table), table, &arguments, &rows);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Pairs of volumes and labels, and the figures of a deformation.
 
+use cpu_time::ProcessTime;
+use regiscope_diffeo::affine;
 use regiscope_diffeo::distance::Distance;
 use regiscope_diffeo::field::VectorField;
 use regiscope_diffeo::grid::Grid;
@@ -8,7 +10,10 @@ use regiscope_diffeo::objective::Component;
 use regiscope_diffeo::optimise::Images;
 use regiscope_diffeo::spectral::resample::{grid_of_shape, resample};
 use regiscope_diffeo::transport::map::{SQUARINGS, determinant, displacement, warp};
+use regiscope_geometry::{AffineMap, Point};
+use regiscope_image::Volume;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Two images in [0, 1] on one grid, and their labels.
@@ -17,6 +22,17 @@ pub struct Pair {
     pub fixed: Vec<f32>,
     pub moving: Vec<f32>,
     pub labels: Option<[Vec<u16>; 2]>,
+    pub start: Option<AffineStart>,
+}
+
+/// An affine map before the deformation, as the affine stage of the program finds it.
+pub struct AffineStart {
+    /// From indices of the fixed image to those of the moving one.
+    map: AffineMap,
+    /// The moving image through it.
+    carried: Vec<f32>,
+    /// Processor time of the stage, s.
+    pub core_s: f64,
 }
 
 /// What a deformation achieves, measured with an accurate map.
@@ -29,12 +45,13 @@ pub struct Figures {
 }
 
 impl Pair {
-    /// The pair in these files; `spacing` in mm where the header is wrong.
+    /// The pair in these files, with an affine stage first if `affine=yes` asks for it.
     pub fn read(named: &BTreeMap<&str, &str>) -> Self {
         let file = |key: &str| named.get(key).map(Path::new);
         let volume = |path: &Path| regiscope_image::read_volume(path).expect("a volume can be read").volume;
         let fixed = volume(file("fixed").expect("fixed=FILE is given"));
         let moving = volume(file("moving").expect("moving=FILE is given"));
+        assert_eq!(fixed.grid().shape(), moving.grid().shape(), "the bench takes pairs on one grid");
         let labels = |path: &Path| regiscope_image::read_labels(path).expect("labels can be read").data().to_vec();
         let labels = match (file("labels-fixed"), file("labels-moving")) {
             (Some(f), Some(m)) => Some([labels(f), labels(m)]),
@@ -42,41 +59,89 @@ impl Pair {
         };
         let spacing = fixed.grid().spacing();
         let grid = Grid::new(fixed.grid().shape(), [spacing[0], spacing[1], spacing[2]]);
-        let unit = |data: &[f32]| {
+        let map = named.get("affine").is_some_and(|word| *word == "yes").then(|| affine_map(&fixed, &moving));
+        let unit = |data: &[f32]| -> Vec<f32> {
             let (least, most) = data.iter().fold((f32::MAX, f32::MIN), |(a, b), &v| (a.min(v), b.max(v)));
             data.iter().map(|v| (v - least) / (most - least)).collect()
         };
-        Self { grid, fixed: unit(fixed.data()), moving: unit(moving.data()), labels }
+        let (fixed, moving) = (unit(fixed.data()), unit(moving.data()));
+        let start = map.map(|(map, core_s)| {
+            let begin = ProcessTime::now();
+            let still = [0, 1, 2].map(|_| vec![0.0; grid.len()]);
+            let carried = warp(grid.shape, &moving, &through(&map, grid.shape, &still), Kernel::CubicSpline);
+            let carried = carried.iter().map(|v| v.clamp(0.0, 1.0)).collect();
+            AffineStart { map, carried, core_s: core_s + begin.elapsed().as_secs_f64() }
+        });
+        Self { grid, fixed, moving, labels, start }
     }
 
-    /// The images on another number of samples of the same box, without labels.
+    /// The images on another number of samples of the same box, without labels and as the deformation meets them.
     pub fn resampled(&self, shape: [usize; 3]) -> Self {
         let grid = grid_of_shape(&self.grid, shape);
         let on = |field: &[f32]| resample(&self.grid, &grid, field);
-        Self { grid, fixed: on(&self.fixed), moving: on(&self.moving), labels: None }
+        let moving = self.start.as_ref().map_or(&self.moving, |start| &start.carried);
+        Self { grid, fixed: on(&self.fixed), moving: on(moving), labels: None, start: None }
     }
 
     /// The images for the engine.
     pub fn images(&self, distance: Distance) -> Images<f32> {
-        let component = Component { fixed: self.fixed.clone(), moving: self.moving.clone(), weight: 1.0 };
+        let moving = self.start.as_ref().map_or(&self.moving, |start| &start.carried).clone();
+        let component = Component { fixed: self.fixed.clone(), moving, weight: 1.0 };
         Images { grid: self.grid, components: vec![component], mask: None, distance }
     }
 
-    /// The figures of a velocity's map as it is put out: 32 cubic steps.
+    /// Displacements of the whole map, voxels, from those of the flow.
+    fn whole(&self, flow: &VectorField<f32>) -> VectorField<f32> {
+        self.start.as_ref().map_or_else(|| flow.clone(), |start| through(&start.map, self.grid.shape, flow))
+    }
+
+    /// What is left of the difference of the images as they lie.
+    pub fn mismatch(&self, flow: &VectorField<f32>) -> f64 {
+        let warped = warp(self.grid.shape, &self.moving, &self.whole(flow), Kernel::CubicSpline);
+        distance(&warped, &self.fixed) / distance(&self.moving, &self.fixed)
+    }
+
+    /// The figures of a velocity's map as it is put out: 32 cubic steps. det F is that of the flow.
     pub fn figures(&self, velocity: &VectorField<f32>) -> Figures {
         let shape = self.grid.shape;
-        let displacement = displacement(&self.grid, velocity, SQUARINGS);
-        let warped = warp(shape, &self.moving, &displacement, Kernel::CubicSpline);
-        let jacobian = determinant(shape, &displacement)
+        let flow = displacement(&self.grid, velocity, SQUARINGS);
+        let jacobian = determinant(shape, &flow)
             .iter()
             .fold([f64::MAX, f64::MIN], |[a, b], &d| [a.min(f64::from(d)), b.max(f64::from(d))]);
-        let mismatch = distance(&warped, &self.fixed) / distance(&self.moving, &self.fixed);
         let (dice_mean, dice_union) = match &self.labels {
-            Some([fixed, moving]) => dice(fixed, &warp_labels(moving, shape, &displacement)),
+            Some([fixed, moving]) => dice(fixed, &warp_labels(moving, shape, &self.whole(&flow))),
             None => (f64::NAN, f64::NAN),
         };
-        Figures { mismatch, dice_mean, dice_union, jacobian }
+        Figures { mismatch: self.mismatch(&flow), dice_mean, dice_union, jacobian }
     }
+}
+
+/// The program's affine stage, from indices to indices, and its processor time.
+fn affine_map(fixed: &Volume<f32>, moving: &Volume<f32>) -> (AffineMap, f64) {
+    let begin = ProcessTime::now();
+    let images = affine::Images { fixed, moving, fixed_mask: None, moving_mask: None };
+    let found = affine::register(images, &affine::Settings::default(), &mut |_| ControlFlow::Continue(()));
+    let found = found.expect("the images can be brought together");
+    let seconds = begin.elapsed().as_secs_f64();
+    println!(
+        "affine stage: {:?}, cost {:.4}, as they lie {:?}, {seconds:.2} core-seconds",
+        found.status, found.cost, found.cost_as_they_lie
+    );
+    let to_world = AffineMap { matrix: *fixed.grid().axes(), offset: fixed.grid().origin().coords };
+    let to_index = AffineMap { matrix: *moving.grid().axes(), offset: moving.grid().origin().coords };
+    let to_index = to_index.inverse().expect("a grid's axes are independent");
+    (to_index.after(&found.moving_from_fixed.after(&to_world)), seconds)
+}
+
+/// Displacements, voxels, of a map of indices after a flow.
+fn through(map: &AffineMap, shape: [usize; 3], flow: &VectorField<f32>) -> VectorField<f32> {
+    let mut whole = flow.clone();
+    for i in 0..flow[0].len() {
+        let at = [i % shape[0], i / shape[0] % shape[1], i / (shape[0] * shape[1])].map(|n| n as f64);
+        let carried = map.apply(&Point::from([0, 1, 2].map(|a| at[a] + f64::from(flow[a][i]))));
+        (0..3).for_each(|a| whole[a][i] = (carried[a] - at[a]) as f32);
+    }
+    whole
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f64 {

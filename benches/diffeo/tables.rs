@@ -2,26 +2,28 @@
 
 use crate::pair::Pair;
 use crate::report::{Row, digits};
-use crate::trial::{settings_of, timed};
-use regiscope_diffeo::distance::Distance;
+use crate::trial::{Timed, Wanted, settings_of, timed};
 use regiscope_diffeo::optimise::presets::{self, Preset};
 use regiscope_diffeo::optimise::{Choice, Settings, Stage, Weight};
 use regiscope_diffeo::regularisation::Model;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Instant;
 
-type Named<'a> = BTreeMap<&'a str, &'a str>;
+pub type Named<'a> = BTreeMap<&'a str, &'a str>;
 
-/// Accuracy and cost of settings.
-fn row(pair: &Pair, name: String, settings: &Settings) -> Row {
-    let (solution, seconds, times) = timed(pair, settings, Distance::SumOfSquares, false);
+/// Accuracy and cost of settings, with the mismatch against processor time where it is wanted.
+pub fn row(pair: &Pair, name: String, settings: &Settings, curve: bool) -> Row {
+    let Timed { solution, core_s, curve } = timed(pair, settings, Wanted { curve, ..Wanted::default() });
     let figures = pair.figures(&solution.velocity);
-    let steps = times.iter().zip(&solution.history);
-    let curve: Vec<_> = steps.map(|(t, p)| json!([digits(*t, 2), digits(p.step.relative_mismatch, 4)])).collect();
+    let curve: Vec<_> = curve.iter().map(|[t, m]| json!([digits(*t, 2), digits(*m, 4)])).collect();
     vec![
         ("run", json!(name)),
-        ("core_s", digits(seconds, 2)),
+        ("shape", json!(pair.grid.shape)),
+        ("core_s", digits(core_s, 2)),
+        ("affine_core_s", pair.start.as_ref().map_or(json!(0), |start| digits(start.core_s, 2))),
+        ("core_us_per_voxel", digits(1e6 * core_s / pair.grid.len() as f64, 2)),
         ("mismatch", digits(figures.mismatch, 4)),
         ("dice_mean", digits(figures.dice_mean, 4)),
         ("dice_union", digits(figures.dice_union, 4)),
@@ -40,14 +42,14 @@ fn row(pair: &Pair, name: String, settings: &Settings) -> Row {
 /// Every preset with the nearly incompressible model.
 pub fn presets(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
-    let run = |p: Preset| row(&pair, p.name().into(), &presets::settings(p, Model::H1Div));
+    let run = |p: Preset| row(&pair, p.name().into(), &presets::settings(p, Model::H1Div), true);
     Preset::ALL.map(run).into()
 }
 
 /// Every model at the default preset.
 pub fn models(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
-    Model::ALL.map(|m| row(&pair, m.name().into(), &presets::settings(Preset::Default, m))).into()
+    Model::ALL.map(|m| row(&pair, m.name().into(), &presets::settings(Preset::Default, m), false)).into()
 }
 
 /// Products until the gradient has fallen to 1/20, from rest, at half resolution.
@@ -62,14 +64,14 @@ pub fn krylov(named: &Named) -> Vec<Row> {
             settings.stages = vec![Stage { preconditioner, inner_steps: 50, ..limits }];
             settings.weight = Weight::Fixed(beta);
             settings.decrease_tolerance = 0.0;
-            let (solution, seconds, _) = timed(&pair, &settings, Distance::SumOfSquares, false);
+            let Timed { solution, core_s, .. } = timed(&pair, &settings, Wanted::default());
             rows.push(vec![
                 ("beta", json!(beta)),
                 ("preconditioner", json!(preconditioner)),
                 ("newton_steps", json!(solution.work.newton_steps)),
                 ("products", json!(solution.work.products)),
                 ("inner_products", json!(solution.work.inner_products)),
-                ("core_s", digits(seconds, 2)),
+                ("core_s", digits(core_s, 2)),
                 ("mismatch", digits(solution.relative_mismatch, 4)),
                 ("outcome", json!(solution.outcome)),
             ]);
@@ -78,69 +80,102 @@ pub fn krylov(named: &Named) -> Vec<Row> {
     rows
 }
 
-/// The default preset on cubes of 64³ to 256³ samples.
+/// The default preset on cubes of 64³ to 256³ samples: the median of three runs each, but one of the largest.
 pub fn cost(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
     let settings = presets::settings(Preset::Default, Model::H1Div);
-    [64, 96, 128, 192, 256]
+    [64, 80, 96, 128, 160, 192, 256]
         .map(|n| {
             let cube = pair.resampled([n; 3]);
-            let (solution, seconds, _) = timed(&cube, &settings, Distance::SumOfSquares, false);
+            let runs = if n > 128 { 1 } else { 3 };
+            let mut all: Vec<Timed> = (0..runs).map(|_| timed(&cube, &settings, Wanted::default())).collect();
+            all.sort_by(|a, b| a.core_s.total_cmp(&b.core_s));
+            let Timed { solution, core_s, .. } = &all[runs / 2];
             let voxels = cube.grid.len();
             vec![
                 ("shape", json!(cube.grid.shape)),
                 ("voxels", json!(voxels)),
-                ("core_s", digits(seconds, 2)),
-                ("core_us_per_voxel", digits(1e6 * seconds / voxels as f64, 3)),
+                ("core_s", digits(*core_s, 2)),
+                ("core_us_per_voxel", digits(1e6 * core_s / voxels as f64, 3)),
                 ("mismatch", digits(solution.relative_mismatch, 4)),
+                ("products", json!(solution.work.products)),
+                ("runs", json!(runs)),
             ]
         })
         .into()
 }
 
-/// One preset on one thread and on two.
+/// One preset on one thread and on two, in turn: the medians of `repetitions=5` runs, and the load of the machine.
 pub fn threads(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
     let settings = settings_of(named);
-    let mut first: Option<(f64, Vec<f32>)> = None;
-    let mut run = |threads: usize| {
+    let repetitions: usize = named.get("repetitions").map_or(5, |n| n.parse().expect("repetitions= is a number"));
+    let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
         let begin = Instant::now();
-        let (solution, seconds, _) = pool.install(|| timed(&pair, &settings, Distance::SumOfSquares, false));
-        let wall = begin.elapsed().as_secs_f64();
-        let velocity = solution.velocity.concat();
-        let (alone, reference) = first.get_or_insert_with(|| (wall, velocity.clone()));
-        let size = reference.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        let difference = reference.iter().zip(&velocity).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+        let timed = pool.install(|| timed(&pair, &settings, Wanted::default()));
+        (begin.elapsed().as_secs_f64(), timed.core_s, timed.solution.velocity.concat())
+    };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let runs: Vec<[(f64, f64, Vec<f32>); 2]> = (0..repetitions.max(1)).map(|_| [run(1), run(2)]).collect();
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let reference = &runs[0][0].2;
+    let size = reference.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    let wall = |n: usize| median(runs.iter().map(|r| r[n].0).collect());
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / size;
+    let row = |n: usize| {
         vec![
-            ("threads", json!(threads)),
-            ("wall_s", digits(wall, 2)),
-            ("core_s", digits(seconds, 2)),
-            ("speedup", digits(*alone / wall, 2)),
-            ("largest_relative_difference", json!(difference / size)),
+            ("threads", json!(n + 1)),
+            ("wall_s", digits(wall(n), 2)),
+            ("core_s", digits(median(runs.iter().map(|r| r[n].1).collect()), 2)),
+            ("speedup", digits(wall(0) / wall(n), 2)),
+            ("difference_from_one_thread", json!(apart(&runs[0][n].2, reference))),
+            ("difference_of_runs", json!(runs.iter().fold(0.0f32, |m, r| m.max(apart(&r[n].2, &runs[0][n].2))))),
+            ("runs", json!(runs.len())),
+            ("load_before", json!(load.split(' ').next())),
         ]
     };
-    vec![run(1), run(2)]
+    vec![row(0), row(1)]
 }
 
-/// Peak memory of the process beyond the pair itself, in fields of single precision; of one preset, since peaks stay.
+/// Peak memory of every preset, each in a process of its own since peaks stay.
 pub fn memory(named: &Named) -> Vec<Row> {
+    let of = |preset: Preset| {
+        let mut asked: Named = named.clone();
+        asked.remove("out");
+        asked.insert("preset", preset.name());
+        let program = std::env::current_exe().expect("a running program has a path");
+        let arguments = asked.iter().map(|(key, value)| format!("{key}={value}"));
+        let output = Command::new(program).arg("peak").args(arguments).output().expect("the program starts again");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let line = text.lines().find_map(|l| l.strip_prefix("PEAK ")).expect("a run tells its peak");
+        let [peak, fields]: [f64; 2] = serde_json::from_str(line).expect("a peak is two numbers");
+        vec![
+            ("preset", json!(preset.name())),
+            ("peak_gib", digits(peak, 2)),
+            ("fields_beyond_the_pair", digits(fields, 1)),
+        ]
+    };
+    Preset::ALL.map(of).into()
+}
+
+/// Peak memory of this process, GiB, and beyond the pair itself in fields of single precision. What lies beyond holds
+/// the solver's own copy of both images.
+pub fn peak(named: &Named) {
     let mut pair = Pair::read(named);
     let factor: f64 = named.get("factor").map_or(1.0, |f| f.parse().expect("factor= is a number"));
     if factor != 1.0 {
         pair = pair.resampled(pair.grid.shape.map(|n| (n as f64 * factor).round() as usize));
     }
-    let settings = settings_of(named);
+    // The peak begins anew here, on Linux.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = resident("VmRSS");
-    timed(&pair, &settings, Distance::SumOfSquares, false);
-    let field = 4.0 * pair.grid.len() as f64;
-    let preset = named.get("preset").copied().unwrap_or("default");
-    vec![vec![
-        ("preset", json!(preset)),
-        ("shape", json!(pair.grid.shape)),
-        ("peak_gib", digits(resident("VmHWM") / 1024f64.powi(3), 2)),
-        ("fields_beyond_the_pair", digits((resident("VmHWM") - before) / field, 1)),
-    ]]
+    timed(&pair, &settings_of(named), Wanted::default());
+    let fields = (resident("VmHWM") - before) / (4.0 * pair.grid.len() as f64);
+    println!("PEAK {}", json!([resident("VmHWM") / 1024f64.powi(3), fields]));
 }
 
 /// A line of the process's status, bytes.

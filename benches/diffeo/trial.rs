@@ -4,23 +4,31 @@ use crate::pair::Pair;
 use crate::report::{Row, digits};
 use cpu_time::ProcessTime;
 use regiscope_diffeo::distance::Distance;
+use regiscope_diffeo::field::zeros;
 use regiscope_diffeo::optimise::presets::{self, Preset};
+use regiscope_diffeo::optimise::reduction::Reduction;
 use regiscope_diffeo::optimise::{Observer, Progress, Settings, Snapshot, Solution, Start, register};
-use regiscope_diffeo::regularisation::Model;
+use regiscope_diffeo::regularisation::{Model, Regularisation};
+use regiscope_diffeo::transport::map::{SQUARINGS, displacement};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// Notes the processor time at every step.
-pub struct Watch {
+/// Notes the processor time at every step, and what the map of that moment leaves of the difference of the images on
+/// their own grid, which the steps on coarser grids do not see. What that takes is not counted.
+pub struct Watch<'a> {
     begin: ProcessTime,
-    pub seconds: Vec<f64>,
-    pub print: bool,
+    pair: &'a Pair,
+    regularisation: Regularisation,
+    /// Processor time of what is not counted, s.
+    aside: f64,
+    /// Processor time and mismatch after each step, where a curve is wanted.
+    pub curve: Option<Vec<[f64; 2]>>,
+    print: bool,
 }
 
-impl Observer<f32> for Watch {
-    fn step(&mut self, progress: &Progress, _: Snapshot<f32>) -> ControlFlow<()> {
-        let seconds = self.begin.elapsed().as_secs_f64();
-        self.seconds.push(seconds);
+impl Observer<f32> for Watch<'_> {
+    fn step(&mut self, progress: &Progress, snapshot: Snapshot<f32>) -> ControlFlow<()> {
+        let seconds = self.begin.elapsed().as_secs_f64() - self.aside;
         if self.print {
             let Progress { stage, shape, beta, step, work, .. } = progress;
             println!(
@@ -39,17 +47,49 @@ impl Observer<f32> for Watch {
                 work.interpolations
             );
         }
+        if let Some(curve) = &mut self.curve {
+            let grid = &self.pair.grid;
+            let reduction = Reduction::new(grid, snapshot.unknown.band(), self.regularisation);
+            let mut velocity = zeros(grid.len());
+            reduction.velocity(snapshot.unknown, &mut snapshot.unknown.clone(), &mut velocity);
+            let mismatch = self.pair.mismatch(&displacement(grid, &velocity, SQUARINGS));
+            curve.push([seconds, mismatch]);
+            self.aside = self.begin.elapsed().as_secs_f64() - seconds;
+        }
         ControlFlow::Continue(())
     }
 }
 
-/// A registration with its processor time.
-pub fn timed(pair: &Pair, settings: &Settings, distance: Distance, print: bool) -> (Solution<f32>, f64, Vec<f64>) {
-    let images = pair.images(distance);
-    let mut watch = Watch { begin: ProcessTime::now(), seconds: Vec::new(), print };
+/// A registration with its processor time, that of the affine stage included, and with the mismatch against it.
+pub struct Timed {
+    pub solution: Solution<f32>,
+    pub core_s: f64,
+    pub curve: Vec<[f64; 2]>,
+}
+
+/// What is wanted beside the result.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub steps: bool,
+    pub curve: bool,
+}
+
+/// Registers a pair.
+pub fn timed(pair: &Pair, settings: &Settings, wanted: Wanted) -> Timed {
+    let images = pair.images(Distance::SumOfSquares);
+    let mut watch = Watch {
+        begin: ProcessTime::now(),
+        pair,
+        regularisation: settings.regularisation,
+        aside: 0.0,
+        curve: wanted.curve.then(Vec::new),
+        print: wanted.steps,
+    };
     let solution = register(images, settings, Start::Rest, &mut watch).expect("the pair can be registered");
-    let seconds = watch.begin.elapsed().as_secs_f64();
-    (solution, seconds, watch.seconds)
+    let before = pair.start.as_ref().map_or(0.0, |start| start.core_s);
+    let core_s = watch.begin.elapsed().as_secs_f64() - watch.aside + before;
+    let curve = watch.curve.unwrap_or_default().into_iter().map(|[s, m]| [s + before, m]).collect();
+    Timed { solution, core_s, curve }
 }
 
 /// The settings that the arguments name.
@@ -72,10 +112,10 @@ pub fn one(named: &BTreeMap<&str, &str>) -> Vec<Row> {
     if named.contains_key("show") {
         println!("{}", serde_json::to_string(&settings).expect("plain JSON"));
     }
-    let (solution, seconds, _) = timed(&pair, &settings, Distance::SumOfSquares, true);
+    let Timed { solution, core_s, .. } = timed(&pair, &settings, Wanted { steps: true, ..Wanted::default() });
     let figures = pair.figures(&solution.velocity);
     vec![vec![
-        ("core_s", digits(seconds, 2)),
+        ("core_s", digits(core_s, 2)),
         ("outcome", serde_json::json!(solution.outcome)),
         ("mismatch_in_the_run", digits(solution.relative_mismatch, 4)),
         ("mismatch", digits(figures.mismatch, 4)),

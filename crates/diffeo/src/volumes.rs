@@ -1,40 +1,63 @@
-//! The whole way from two volumes and an affine map to the maps between them, in single precision.
+//! The whole way from two volumes and an affine map to the maps between them, in single precision: images are prepared,
+//! the solver runs, its velocity becomes maps in the world.
 //!
 //! This is what programs call: nothing of it is generic, so that the solver is compiled here and nowhere else.
 
 use crate::deformation::Deformation;
 use crate::distance::Distance;
-use crate::intensity::Scale;
+use crate::frame::Frame;
 use crate::optimise::{
-    Checkpoint, CheckpointError, Images, Observer, Outcome, Progress, RegisterError, Settings, Snapshot, Solution,
-    Start, Work, register,
+    Checkpoint, CheckpointError, Images, Observer, Progress, RegisterError, Settings, Snapshot, Solution, Start,
+    register,
 };
 use crate::prepare::{Channel, Options, PrepareError, Prepared, prepare};
-use regiscope_geometry::AffineMap;
+use regiscope_geometry::{AffineMap, Grid};
 use regiscope_image::Volume;
 use std::ops::ControlFlow;
-use thiserror::Error;
 
-/// What is registered.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The channels.
-    pub channels: &'a [Channel<'a>],
-    /// Voxels of the fixed and of the moving image that count.
-    pub masks: [Option<&'a Volume<bool>>; 2],
-    /// The affine map from fixed to moving points that the deformation comes before.
-    pub moving_from_fixed: AffineMap,
-    /// How the images are prepared.
-    pub options: &'a Options,
-    /// The solver's settings.
-    pub settings: &'a Settings,
-    /// The bytes of a checkpoint of the same request, to go on from.
-    pub checkpoint: Option<&'a [u8]>,
+/// Prepares channels and their masks for the solver; see [`prepare`].
+///
+/// # Errors
+/// If the images cannot be used or do not meet under the affine map.
+pub fn prepare_volumes(
+    channels: &[Channel],
+    masks: [Option<&Volume<bool>>; 2],
+    moving_from_fixed: &AffineMap,
+    options: &Options,
+) -> Result<Prepared<f32>, PrepareError> {
+    prepare(channels, masks, moving_from_fixed, options)
 }
 
-/// What was found.
+/// Where a run with these bytes of a checkpoint goes on.
+///
+/// # Errors
+/// If the bytes are not those of a checkpoint.
+pub fn resumed(checkpoint: &[u8]) -> Result<Start<f32>, CheckpointError> {
+    Checkpoint::from_bytes(checkpoint).map(Start::Checkpoint)
+}
+
+/// Called after every Newton step with the bytes of a checkpoint, made when asked for; `Break` ends the run.
+pub type OnStep<'a> = &'a mut dyn FnMut(&Progress, &dyn Fn() -> Vec<u8>) -> ControlFlow<()>;
+
+/// Registers prepared images by the sum of squared differences. Being interrupted by the observer is an outcome.
+///
+/// # Errors
+/// If settings, images or the checkpoint to start from cannot be used.
+pub fn register_prepared(
+    prepared: Prepared<f32>,
+    settings: &Settings,
+    start: Start<f32>,
+    on_step: OnStep,
+) -> Result<(Frame, Solution<f32>), RegisterError> {
+    let Prepared { frame, components, mask, .. } = prepared;
+    let images = Images { grid: frame.periodic(), components, mask, distance: Distance::SumOfSquares };
+    let solution = register(images, settings, start, &mut Watch(on_step))?;
+    Ok((frame, solution))
+}
+
+/// The maps of a deformation.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct Maps {
     /// Displacements of the whole map on the fixed grid, LPS, mm.
     pub displacement: Volume<[f32; 3]>,
     /// Displacements of the map back on the grid of the moving image, LPS, mm.
@@ -43,61 +66,19 @@ pub struct Found {
     pub velocity: Volume<[f32; 3]>,
     /// det F of the flow on the fixed grid; times the affine map's determinant it is that of the whole map.
     pub determinant: Volume<f32>,
-    /// The scales of each channel's fixed and moving image.
-    pub scales: Vec<[Scale; 2]>,
-    /// How the solver ended.
-    pub outcome: Outcome,
-    /// Weight of the regularisation at the end.
-    pub beta: f64,
-    /// ‖m(1) − r‖/‖m(0) − r‖ in the solver's box, m(0) after the affine map.
-    pub relative_mismatch: f64,
-    /// Work of the run.
-    pub work: Work,
 }
 
-/// Why there is no result.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// The images cannot be prepared.
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-    /// The checkpoint cannot be read.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The solver refuses its settings or images.
-    #[error(transparent)]
-    Register(#[from] RegisterError),
-}
-
-/// Called after every Newton step with the bytes of a checkpoint, made when asked for; `Break` ends the run.
-pub type OnStep<'a> = &'a mut dyn FnMut(&Progress, &dyn Fn() -> Vec<u8>) -> ControlFlow<()>;
-
-/// Registers volumes. Being interrupted by the observer is an outcome.
-///
-/// # Errors
-/// If images, settings or the checkpoint cannot be used.
-pub fn register_volumes(request: &Request, on_step: OnStep) -> Result<Found, Error> {
-    let Request { channels, masks, moving_from_fixed, options, settings, checkpoint } = *request;
-    let start = checkpoint.map(Checkpoint::from_bytes).transpose()?.map_or(Start::Rest, Start::Checkpoint);
-    let Prepared { frame, components, mask, scales } = prepare::<f32>(channels, masks, &moving_from_fixed, options)?;
-    let images = Images { grid: frame.periodic(), components, mask, distance: Distance::SumOfSquares };
-    let solution: Solution<f32> = register(images, settings, start, &mut Watch(on_step))?;
-    let Solution { velocity, outcome, beta, relative_mismatch, work, .. } = solution;
-    let found = Deformation { frame, velocity, affine: moving_from_fixed };
+/// The maps of a deformation, the one back on the grid of the moving image.
+pub fn maps(found: &Deformation<f32>, moving: &Grid) -> Maps {
     let whole = found.displacement();
     let displacement = found.frame.cropped(whole.data());
     drop(whole);
-    Ok(Found {
+    Maps {
         displacement,
-        inverse_displacement: found.inverse_displacement(channels[0].moving.grid()),
+        inverse_displacement: found.inverse_displacement(moving),
         velocity: found.velocity_mm(),
         determinant: found.determinant(),
-        scales,
-        outcome,
-        beta,
-        relative_mismatch,
-        work,
-    })
+    }
 }
 
 struct Watch<'a>(OnStep<'a>);

@@ -119,6 +119,9 @@ pub enum Status {
     IterationLimit,
     /// The answer is no better than the images as they lie, so they were left so.
     NoImprovement,
+    /// The answer is hardly better than the images as they lie, so they were left so: a deformation needs no map that
+    /// would only turn or scale them by the little that it repairs itself.
+    Aligned,
     /// The observer stopped it.
     Stopped,
 }
@@ -127,7 +130,7 @@ impl Status {
     /// What to try; `None` where nothing is wrong.
     pub fn advice(self) -> Option<&'static str> {
         match self {
-            Self::Converged | Self::Stopped => None,
+            Self::Converged | Self::Stopped | Self::Aligned => None,
             Self::IterationLimit => Some("the affine stage was still moving at its last step: allow more iterations"),
             Self::NoImprovement => Some(
                 "the affine stage found nothing better than the images as they lie: if they are not aligned, give a start, or mutual information for images of different kinds",
@@ -195,6 +198,9 @@ pub enum AffineError {
     },
 }
 
+/// Part of the cost of the images as they lie by which an answer must be better not to leave them so.
+const NOTICEABLE: f64 = 0.03;
+
 /// Finds the affine map. Takes about a core-second whatever the size of the images, and the time to halve them.
 pub fn register(
     images: Images,
@@ -226,9 +232,14 @@ pub fn register(
         _ => Status::Converged,
     };
     let least = finest.least_overlap;
-    if let Some(found) = as_they_lie.filter(|l| l.0 <= here.0 && l.1 >= least && settings.start == Start::Search) {
+    let as_good = |l: &(f64, f64)| l.0 - here.0 <= NOTICEABLE * l.0.abs() && l.1 >= least;
+    if let Some(found) = as_they_lie.filter(|l| settings.start == Start::Search && as_good(l)) {
+        status = match work.stopped {
+            true => Status::Stopped,
+            false if found.0 <= here.0 => Status::NoImprovement,
+            false => Status::Aligned,
+        };
         (here, moving_from_fixed) = (found, lie);
-        status = if work.stopped { Status::Stopped } else { Status::NoImprovement };
     }
     Ok(Solution {
         moving_from_fixed,

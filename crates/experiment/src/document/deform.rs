@@ -174,9 +174,9 @@ impl Default for Deform {
 #[serde(rename_all = "kebab-case")]
 pub enum Model {
     /// H1 seminorm of the velocity.
-    #[default]
     H1,
-    /// H1 with a penalty on the divergence: volumes nearly kept.
+    /// H1 with a penalty on the divergence: changes of volume stay small where the images do not call for them.
+    #[default]
     H1Div,
     /// H1 without divergence: det F = 1.
     H1Stokes,

@@ -122,8 +122,10 @@ pub struct Metrics {
     pub shape: [usize; 3],
     /// Newton steps, products, transforms, interpolations.
     pub work: Value,
-    /// Processor time of the solver, s; null where the system does not tell.
+    /// Processor time of the solver, from prepared images to the velocity, s; null where the system does not tell.
     pub solver_core_s: Option<f64>,
+    /// Processor time of the whole run, reading and writing included, s.
+    pub core_s: Option<f64>,
     /// What limits the result, in sentences.
     pub limits: Vec<String>,
     /// The criteria and whether they hold.

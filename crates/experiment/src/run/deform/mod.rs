@@ -14,16 +14,18 @@ use figures::{AffineFigures, Metrics, Stages};
 use images::Case;
 use regiscope_diffeo::affine::{self, Measure, Model, Start};
 use regiscope_diffeo::compare::{Lengths, magnitude, relative_mismatch};
-use regiscope_diffeo::deformation::inverse_consistency;
+use regiscope_diffeo::deformation::{Deformation, inverse_consistency};
 use regiscope_diffeo::intensity::{Scale, scaled};
+use regiscope_diffeo::optimise::Solution;
 use regiscope_diffeo::prepare::{Channel, Options};
-use regiscope_diffeo::volumes::{Found, Request};
+use regiscope_diffeo::volumes::{Maps, maps, prepare_volumes};
 use regiscope_diffeo::warp::{Determinants, Interpolation, PointMap, carry_image, carry_labels, carry_labels_nearest};
 use regiscope_geometry::itk_transform::Transform;
 use regiscope_geometry::itk_transform_file::{self, TransformFile};
 use regiscope_geometry::{AffineMap, Grid, Point};
 use regiscope_image::{Volume, write_nifti, write_nifti_displacements};
 use serde_json::Value;
+use solve::Solved;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
@@ -71,24 +73,33 @@ pub(super) fn run(
         return Ok(None);
     }
 
-    let channels = channels(&case);
-    let request = Request {
-        channels: &channels,
-        masks: [case.mask_fixed.as_ref(), case.mask_moving.as_ref()],
-        moving_from_fixed,
-        options: &Options {
-            percentiles: task.method.percentiles,
-            match_histograms: task.method.match_histograms,
-            gap: task.method.gap_voxels as usize,
-        },
-        settings: &solve::settings(&task.method),
-        checkpoint: None,
+    observer(Progress::begin("preparing"));
+    let preparation = Options {
+        percentiles: task.method.percentiles,
+        match_histograms: task.method.match_histograms,
+        gap: task.method.gap_voxels as usize,
     };
-    let Some((found, steps)) = solve::solve(&request, folder, options, observer)? else { return Ok(None) };
+    let masks = [case.mask_fixed.as_ref(), case.mask_moving.as_ref()];
+    let prepared = prepare_volumes(&channels(&case), masks, &moving_from_fixed, &preparation);
+    let prepared = prepared.map_err(|e| RunError::Unusable(e.to_string()))?;
+    let [fixed_scale, moving_scale] = prepared.scales[0];
+    watch.lap("preparing");
+
+    let settings = solve::settings(&task.method);
+    let Some(Solved { frame, solution, steps }) = solve::solve(prepared, &settings, folder, options, observer)? else {
+        return Ok(None);
+    };
     watch.lap("deforming");
     let solver_core_s = watch.timings.last().and_then(|t| t.core_s);
-    let Found { displacement, inverse_displacement: inverse, velocity, determinant, scales, .. } = found;
+
+    observer(Progress::begin("maps"));
+    let Solution { velocity, outcome: ending, beta, work, .. } = solution;
+    let deformation = Deformation { frame, velocity, affine: moving_from_fixed };
+    let Maps { displacement, inverse_displacement: inverse, velocity, determinant } =
+        maps(&deformation, case.moving[0].grid());
+    drop(deformation);
     let total = determinant.map(|d| d * moving_from_fixed.matrix.determinant() as f32);
+    watch.lap("maps");
 
     observer(Progress::begin("writing"));
     let shape = velocity.grid().shape();
@@ -112,7 +123,6 @@ pub(super) fn run(
     }
     folder.write("iterations.jsonl", &lines)?;
 
-    let [fixed_scale, moving_scale] = scales[0];
     let fixed = scaled(&case.fixed[0], &fixed_scale);
     let after = scaled(&warped, &moving_scale);
     drop(warped);
@@ -151,7 +161,7 @@ pub(super) fn run(
     }
     let stride = (grid.len() / 200_000).max(1);
     let det_f = Determinants::of(&determinant, mask).expect("a mask holds voxels");
-    let advice = found.outcome.advice().to_owned();
+    let advice = ending.advice().to_owned();
     if det_f.folded > 0.0 {
         limits.push(
             "the map folds: its determinant is not positive everywhere; raise beta or set a bound on det F".into(),
@@ -173,15 +183,13 @@ pub(super) fn run(
         landmarks_mm,
         truth_mm: figures::truth_errors(&case, &moving_from_fixed, &displacement),
         affine: affine_figures,
-        outcome: serde_json::to_value(found.outcome)
-            .ok()
-            .and_then(|v| v.as_str().map(str::to_owned))
-            .unwrap_or_default(),
+        outcome: serde_json::to_value(ending).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
         advice,
-        beta: found.beta,
+        beta,
         shape,
-        work: serde_json::to_value(found.work).expect("counts have string keys"),
+        work: serde_json::to_value(work).expect("counts have string keys"),
         solver_core_s,
+        core_s: None,
         limits,
         criteria: Vec::new(),
         missed: Vec::new(),
@@ -208,6 +216,7 @@ pub(super) fn run(
     let page = report::deformation(experiment, &findings, &options.provenance, &watch.timings, &warnings)?;
     folder.write("report.html", page.as_bytes())?;
     watch.lap("report");
+    metrics.core_s = watch.timings.iter().map(|t| t.core_s).sum();
     let status = if metrics.missed.is_empty() { Status::Done } else { Status::CriterionMissed(metrics.missed.clone()) };
     let metrics = serde_json::to_value(&metrics).expect("metrics have string keys");
     Ok(Some(Finished { status, metrics, timings: watch.timings, warnings }))

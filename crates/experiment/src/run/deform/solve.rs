@@ -4,9 +4,11 @@ use super::super::error::RunError;
 use super::super::folder::RunFolder;
 use super::super::{Progress, RunOptions};
 use crate::document::deform as typed;
-use regiscope_diffeo::optimise::{Outcome, Preset, Progress as Step, Settings, Weight, presets};
+use regiscope_diffeo::frame::Frame;
+use regiscope_diffeo::optimise::{Outcome, Preset, Progress as Step, Settings, Solution, Start, Weight, presets};
+use regiscope_diffeo::prepare::Prepared;
 use regiscope_diffeo::regularisation::Model;
-use regiscope_diffeo::volumes::{Error, Found, Request, register_volumes};
+use regiscope_diffeo::volumes::{register_prepared, resumed};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -48,16 +50,26 @@ pub fn settings(method: &typed::Deform) -> Settings {
     settings
 }
 
-/// Solves; `None` if it was cancelled, with a checkpoint left behind. The steps, also those before an interruption, are as
-/// in `iterations.jsonl`.
+/// What the solver found, in its box, and the steps, those before an interruption too, as in `iterations.jsonl`.
+pub struct Solved {
+    /// The box of the velocity.
+    pub frame: Frame,
+    /// The velocity and how it was found.
+    pub solution: Solution<f32>,
+    /// Every Newton step.
+    pub steps: Vec<Value>,
+}
+
+/// Solves; `None` if it was cancelled, with a checkpoint left behind.
 pub fn solve(
-    request: &Request,
+    prepared: Prepared<f32>,
+    settings: &Settings,
     folder: &RunFolder,
     options: &RunOptions,
     observer: &mut dyn FnMut(Progress),
-) -> Result<Option<(Found, Vec<Value>)>, RunError> {
-    let (checkpoint, mut steps) = if options.resume { left_off(folder) } else { (None, Vec::new()) };
-    let total: usize = request.settings.stages.iter().map(|s| s.newton_steps).sum();
+) -> Result<Option<Solved>, RunError> {
+    let (start, mut steps) = if options.resume { left_off(folder) } else { (Start::Rest, Vec::new()) };
+    let total: usize = settings.stages.iter().map(|s| s.newton_steps).sum();
     let began = (options.clock.wall_s(), options.clock.core_s());
     let mut failed = None;
     let mut on_step = |step: &Step, bytes: &dyn Fn() -> Vec<u8>| {
@@ -77,17 +89,12 @@ pub fn solve(
             false => ControlFlow::Continue(()),
         }
     };
-    let request = Request { checkpoint: checkpoint.as_deref(), ..*request };
-    let found = match register_volumes(&request, &mut on_step) {
-        // A checkpoint that was cut off is as good as none.
-        Err(Error::Checkpoint(_)) => register_volumes(&Request { checkpoint: None, ..request }, &mut on_step),
-        found => found,
-    };
-    let found = found.map_err(|e| RunError::Unusable(e.to_string()))?;
-    match (failed, found.outcome) {
+    let found = register_prepared(prepared, settings, start, &mut on_step);
+    let (frame, solution) = found.map_err(|e| RunError::Unusable(e.to_string()))?;
+    match (failed, solution.outcome) {
         (Some(error), _) => Err(error),
         (None, Outcome::Interrupted) => Ok(None),
-        (None, _) => Ok(Some((found, steps))),
+        (None, _) => Ok(Some(Solved { frame, solution, steps })),
     }
 }
 
@@ -107,11 +114,11 @@ fn note(progress: &Step) -> String {
     )
 }
 
-/// The checkpoint and the steps of an interrupted run, if both are there.
-fn left_off(folder: &RunFolder) -> (Option<Vec<u8>>, Vec<Value>) {
-    let read = || -> Option<(Vec<u8>, Vec<Value>)> {
-        let bytes = std::fs::read(folder.file(CHECKPOINT)).ok()?;
-        Some((bytes, serde_json::from_slice(&std::fs::read(folder.file(STEPS)).ok()?).ok()?))
+/// Where an interrupted run goes on, and its steps. A checkpoint that was cut off is as good as none.
+fn left_off(folder: &RunFolder) -> (Start<f32>, Vec<Value>) {
+    let read = || -> Option<(Start<f32>, Vec<Value>)> {
+        let start = resumed(&std::fs::read(folder.file(CHECKPOINT)).ok()?).ok()?;
+        Some((start, serde_json::from_slice(&std::fs::read(folder.file(STEPS)).ok()?).ok()?))
     };
-    read().map_or((None, Vec::new()), |(bytes, steps)| (Some(bytes), steps))
+    read().unwrap_or((Start::Rest, Vec::new()))
 }

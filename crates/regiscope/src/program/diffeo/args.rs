@@ -62,7 +62,7 @@ pub struct DeformArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "landmarks_fixed")]
     pub landmarks_moving: Option<PathBuf>,
     /// What keeps the deformation smooth: a seminorm of the velocity, with volumes free, nearly kept or kept
-    #[arg(long, value_parser = ["h1", "h1-div", "h1-stokes", "h2", "h3"], default_value = "h1")]
+    #[arg(long, value_parser = ["h1", "h1-div", "h1-stokes", "h2", "h3"], default_value = "h1-div")]
     pub model: String,
     /// Weight of the regularisation for images in [0, 1] [default: the preset's]
     #[arg(long, value_name = "WEIGHT", allow_negative_numbers = true, conflicts_with = "jacobian_bound")]

@@ -6,7 +6,9 @@
 //! Gram–Schmidt done twice.
 
 use crate::design::ModelMatrix;
-use crate::matrix::{Matrix, add_scaled, dot};
+use crate::distinct::{Distinct, distinct_rows};
+use crate::matrix::{Matrix, add_by_level, add_scaled, dot};
+use std::borrow::Cow;
 
 /// Q and R.
 #[derive(Clone, Debug)]
@@ -15,8 +17,10 @@ pub struct Basis {
     pub rows: usize,
     /// Number of columns.
     pub columns: usize,
-    /// Q, column after column; its columns have mean square 1.
-    pub q: Vec<f64>,
+    /// The distinct rows of Q, column after column; over all observations its columns have mean square 1.
+    q: Vec<f64>,
+    /// Which of the rows of `q` each observation has; nothing where each has its own.
+    row_of: Option<Vec<u32>>,
     /// R, upper triangular.
     pub r: Matrix,
 }
@@ -32,8 +36,19 @@ impl Basis {
 
     /// The basis of columns that stand one after the other.
     pub fn of_columns(rows: usize, columns: usize, values: &[f64]) -> Self {
+        let short = distinct_rows(rows, columns, values, rows / 2);
+        let (all, mut q, weights, row_of) = match short {
+            None => (rows, values.to_vec(), None, None),
+            Some(Distinct { of_row, first }) => {
+                let column = |j: usize| first.iter().map(move |&i| values[j * rows + i as usize]);
+                let q = (0..columns).flat_map(column).collect();
+                let mut times = vec![0.0; first.len()];
+                of_row.iter().for_each(|&d| times[d as usize] += 1.0);
+                (first.len(), q, Some(times), Some(of_row))
+            }
+        };
         let scale = (rows as f64).sqrt();
-        let gram = gram(rows, columns, values, None);
+        let gram = gram(all, columns, &q, weights.as_deref());
         // Scaled to a unit diagonal, the smallest pivot says how much of a column the others leave.
         let norms: Vec<f64> = gram.diagonal().iter().map(|v| v.sqrt().max(f64::MIN_POSITIVE)).collect();
         let correlation = Matrix::from_fn(columns, columns, |i, j| gram[(i, j)] / (norms[i] * norms[j]));
@@ -42,39 +57,86 @@ impl Basis {
             return gram_schmidt(rows, columns, values, scale);
         };
         let r = Matrix::from_fn(columns, columns, |i, j| l[(j, i)] * norms[j] / scale);
-        let mut q = values.to_vec();
-        for from in (0..rows).step_by(CHUNK) {
-            let to = (from + CHUNK).min(rows);
+        for from in (0..all).step_by(CHUNK) {
+            let to = (from + CHUNK).min(all);
             for j in 0..columns {
-                let (before, rest) = q.split_at_mut(j * rows);
+                let (before, rest) = q.split_at_mut(j * all);
                 let target = &mut rest[from..to];
                 for i in 0..j {
-                    add_scaled(target, -r[(i, j)], &before[i * rows + from..i * rows + to]);
+                    add_scaled(target, -r[(i, j)], &before[i * all + from..i * all + to]);
                 }
                 target.iter_mut().for_each(|v| *v /= r[(j, j)]);
             }
         }
-        Basis { rows, columns, q, r }
+        Basis { rows, columns, q, row_of, r }
+    }
+
+    /// Number of distinct rows.
+    pub fn distinct(&self) -> usize {
+        self.q.len() / self.columns.max(1)
+    }
+
+    /// One column of Q, its distinct rows only.
+    fn short_column(&self, j: usize) -> &[f64] {
+        let all = self.distinct();
+        &self.q[j * all..(j + 1) * all]
     }
 
     /// One column of Q.
-    pub fn column(&self, j: usize) -> &[f64] {
-        &self.q[j * self.rows..(j + 1) * self.rows]
+    pub fn column(&self, j: usize) -> Vec<f64> {
+        let short = self.short_column(j);
+        match &self.row_of {
+            None => short.to_vec(),
+            Some(row_of) => row_of.iter().map(|&d| short[d as usize]).collect(),
+        }
+    }
+
+    /// A multiple of one column added to `y`.
+    pub fn add_column(&self, j: usize, scale: f64, y: &mut [f64]) {
+        let short = self.short_column(j);
+        match &self.row_of {
+            None => add_scaled(y, scale, short),
+            Some(row_of) => y.iter_mut().zip(row_of).for_each(|(y, &d)| *y += scale * short[d as usize]),
+        }
     }
 
     /// `Q γ` added to `y`.
     pub fn add_product(&self, gamma: &[f64], y: &mut [f64]) {
-        for from in (0..self.rows).step_by(CHUNK) {
-            let to = (from + CHUNK).min(self.rows);
+        let Some(row_of) = &self.row_of else {
+            return self.add_short_product(gamma, y);
+        };
+        let mut product = vec![0.0; self.distinct()];
+        self.add_short_product(gamma, &mut product);
+        y.iter_mut().zip(row_of).for_each(|(y, &d)| *y += product[d as usize]);
+    }
+
+    fn add_short_product(&self, gamma: &[f64], y: &mut [f64]) {
+        let all = self.distinct();
+        for from in (0..all).step_by(CHUNK) {
+            let to = (from + CHUNK).min(all);
             for (j, &g) in gamma.iter().enumerate() {
-                add_scaled(&mut y[from..to], g, &self.q[j * self.rows + from..j * self.rows + to]);
+                add_scaled(&mut y[from..to], g, &self.q[j * all + from..j * all + to]);
             }
         }
     }
 
+    /// Numbers of the observations summed up over those with the same row of Q.
+    fn summed<'a>(&self, v: &'a [f64]) -> Cow<'a, [f64]> {
+        let Some(row_of) = &self.row_of else { return Cow::Borrowed(v) };
+        let mut sums = vec![0.0; self.distinct()];
+        add_by_level(&mut sums, row_of, v.iter().copied());
+        Cow::Owned(sums)
+    }
+
     /// `Qᵀ v`.
     pub fn transpose_product(&self, v: &[f64]) -> Vec<f64> {
-        (0..self.columns).map(|j| dot(self.column(j), v)).collect()
+        let v = self.summed(v);
+        (0..self.columns).map(|j| dot(self.short_column(j), &v)).collect()
+    }
+
+    /// `QᵀWQ`.
+    pub fn gram(&self, weights: &[f64]) -> Matrix {
+        gram(self.distinct(), self.columns, &self.q, Some(&self.summed(weights)))
     }
 
     /// β = R⁻¹ γ.
@@ -110,7 +172,7 @@ impl Basis {
 }
 
 /// `XᵀWX` of columns that stand one after the other (W = I where there are no weights).
-pub fn gram(rows: usize, columns: usize, values: &[f64], weights: Option<&[f64]>) -> Matrix {
+fn gram(rows: usize, columns: usize, values: &[f64], weights: Option<&[f64]>) -> Matrix {
     let mut gram = Matrix::zeros(columns, columns);
     let mut weighted = vec![0.0; CHUNK];
     for from in (0..rows).step_by(CHUNK) {
@@ -158,7 +220,7 @@ fn gram_schmidt(rows: usize, columns: usize, values: &[f64], scale: f64) -> Basi
         r[(j, j)] = norm;
         target.iter_mut().for_each(|v| *v /= norm);
     }
-    Basis { rows, columns, q, r }
+    Basis { rows, columns, q, row_of: None, r }
 }
 
 #[cfg(test)]
@@ -179,7 +241,7 @@ mod tests {
                 let x = &values[j * n..(j + 1) * n];
                 assert!(back.iter().zip(x).all(|(a, b)| (a - b).abs() < 1e-11 * (1.0 + b.abs())));
             }
-            let gram = gram(n, 3, &basis.q, None);
+            let gram = basis.gram(&vec![1.0; n]);
             for j in 0..3 {
                 for i in 0..3 {
                     let unit = f64::from(i == j);
@@ -190,5 +252,33 @@ mod tests {
             let back = basis.coefficients(&basis.from_coefficients(&beta));
             assert!(beta.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-8));
         }
+    }
+
+    #[test]
+    fn repeated_rows_are_held_once_and_every_product_is_that_of_the_whole() {
+        let (n, groups) = (120, 11);
+        let mut values = vec![1.0; n];
+        values.extend((0..n).map(|i| ((i * 7 % groups) as f64).sin()));
+        values.extend((0..n).map(|i| f64::from(i * 7 % groups > 4)));
+        let short = Basis::of_columns(n, 3, &values);
+        assert_eq!(short.distinct(), groups);
+        // One more column, unlike in every row, keeps the rows apart; R's leading part and Q's first columns stay.
+        values.extend((0..n).map(|i| (i as f64 * 0.37).cos()));
+        let long = Basis::of_columns(n, 4, &values);
+        assert_eq!(long.distinct(), n);
+        let v: Vec<f64> = (0..n).map(|i| 0.2 + (i as f64 * 0.7).sin().powi(2)).collect();
+        let (mut a, mut b) = (v.clone(), v.clone());
+        short.add_product(&[0.3, -1.0, 2.0], &mut a);
+        long.add_product(&[0.3, -1.0, 2.0, 0.0], &mut b);
+        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-11 * (1.0 + b.abs()));
+        assert!(close(&a, &b));
+        assert!(close(&short.transpose_product(&v), &long.transpose_product(&v)[..3]));
+        for j in 0..3 {
+            assert!(close(&short.column(j), &long.column(j)));
+            short.add_column(j, 0.4, &mut a);
+            long.add_column(j, 0.4, &mut b);
+            assert!(close(short.gram(&v).column(j), &long.gram(&v).column(j)[..3]));
+        }
+        assert!(close(&a, &b));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cross::CrossPattern;
 use crate::random::Layout;
+use crate::runs;
 use crate::sparse::{Column, Pattern};
 use faer::linalg::cholesky::llt;
 use faer::{MatMut, MatRef, Par, dyn_stack::MemBuffer, dyn_stack::MemStack};
@@ -21,8 +22,13 @@ impl Factor {
         self.values.resize(pattern.len, 0.0);
         self.scatter(layout, cross, pattern, blocks);
         let mut scratch = Vec::new();
-        for (p, column) in pattern.columns.iter().enumerate() {
-            if !self.eliminate(pattern, p, column, &mut scratch) {
+        for run in &pattern.runs {
+            let p = run.columns.start;
+            let done = match run.columns.len() {
+                1 => self.eliminate(pattern, p, &pattern.columns[p]),
+                count => self.eliminate_run(pattern, p, count, &mut scratch),
+            };
+            if !done {
                 return false;
             }
         }
@@ -63,7 +69,7 @@ impl Factor {
     }
 
     /// Factorises one node and takes its outer product from the later ones.
-    fn eliminate(&mut self, pattern: &Pattern, p: usize, column: &Column, scratch: &mut Vec<f64>) -> bool {
+    fn eliminate(&mut self, pattern: &Pattern, p: usize, column: &Column) -> bool {
         let k = column.size as usize;
         let rows = pattern.rows_of(column);
         if !small_cholesky(&mut self.values[column.values..][..k * k], k) {
@@ -87,9 +93,34 @@ impl Factor {
             &panel[dense_from * k..],
             k,
         );
-        if dense_from > 0 {
-            update_columns(later, offset, pattern, p, rows, panel, k, dense_from, scratch);
+        update_columns(later, offset, pattern, p, rows, dense_from, |i, j| {
+            panel[i * k..(i + 1) * k].iter().zip(&panel[j * k..]).map(|(a, b)| a * b).sum()
+        });
+        true
+    }
+
+    /// Factorises the `count` columns of a run and takes their outer products from the later ones.
+    fn eliminate_run(&mut self, pattern: &Pattern, p: usize, count: usize, outer: &mut Vec<f64>) -> bool {
+        let first = &pattern.columns[p];
+        let rows = pattern.rows_of(first);
+        let r = rows.len();
+        outer.clear();
+        outer.resize(r * r, 0.0);
+        let offset = first.values + count * (1 + r);
+        let (head, later) = self.values.split_at_mut(offset);
+        if !runs::factorise(&mut head[first.values..], r, outer) {
+            return false;
         }
+        let dense_from = rows.partition_point(|&row| (row as usize) < pattern.tail);
+        let (m, start) = (pattern.tail_size, pattern.tail);
+        let tail = &mut later[pattern.tail_values - offset..];
+        for (j, &row) in rows.iter().enumerate().skip(dense_from) {
+            let column = &mut tail[(row as usize - start) * m..][..m];
+            for (&other, sum) in rows[j..].iter().zip(&outer[j * r + j..]) {
+                column[other as usize - start] -= sum;
+            }
+        }
+        update_columns(later, offset, pattern, p, rows, dense_from, |i, j| outer[j * r + i]);
         true
     }
 
@@ -119,7 +150,13 @@ impl Factor {
 
     /// L⁻¹ b in place, for b in order of elimination.
     pub fn forward(&self, pattern: &Pattern, b: &mut [f64]) {
-        for column in &pattern.columns {
+        let mut dense = Vec::new();
+        for run in &pattern.runs {
+            let column = &pattern.columns[run.columns.start];
+            if run.columns.len() > 1 {
+                self.forward_run(pattern, column, run.columns.len(), b, &mut dense);
+                continue;
+            }
             let k = column.size as usize;
             let l = &self.values[column.values..];
             let (head, later) = b.split_at_mut(column.first as usize + k);
@@ -160,7 +197,13 @@ impl Factor {
             let sum = crate::matrix::dot(rest, &l[c * m + c + 1..(c + 1) * m]);
             head[c] = (head[c] - sum) / l[c * m + c];
         }
-        for column in pattern.columns.iter().rev() {
+        let mut dense = Vec::new();
+        for run in pattern.runs.iter().rev() {
+            let column = &pattern.columns[run.columns.start];
+            if run.columns.len() > 1 {
+                self.backward_run(pattern, column, run.columns.len(), b, &mut dense);
+                continue;
+            }
             let k = column.size as usize;
             let first = column.first as usize;
             let panel = &self.values[column.panel()..];
@@ -176,6 +219,25 @@ impl Factor {
                 b[first + c] = (b[first + c] - sum) / l[c * k + c];
             }
         }
+    }
+
+    fn forward_run(&self, pattern: &Pattern, first: &Column, count: usize, b: &mut [f64], taken: &mut Vec<f64>) {
+        let rows = pattern.rows_of(first);
+        let r = rows.len();
+        taken.clear();
+        taken.resize(r, 0.0);
+        let columns = &self.values[first.values..][..count * (1 + r)];
+        runs::forward(columns, r, &mut b[first.first as usize..][..count], taken);
+        rows.iter().zip(&*taken).for_each(|(&row, t)| b[row as usize] -= t);
+    }
+
+    fn backward_run(&self, pattern: &Pattern, first: &Column, count: usize, b: &mut [f64], later: &mut Vec<f64>) {
+        let rows = pattern.rows_of(first);
+        let r = rows.len();
+        later.clear();
+        later.extend(rows.iter().map(|&row| b[row as usize]));
+        let columns = &self.values[first.values..][..count * (1 + r)];
+        runs::backward(columns, r, &mut b[first.first as usize..][..count], later);
     }
 
     /// H⁻¹ b in place, for b in order of elimination.
@@ -262,19 +324,16 @@ fn update_tail(tail: &mut [f64], pattern: &Pattern, rows: &[u32], panel: &[f64],
     }
 }
 
-/// Takes the outer product of a panel's rows from the later sparse columns. `later` holds the factor's values from
-/// `offset` on; the first `sparse` of the rows belong to sparse columns.
-#[allow(clippy::too_many_arguments)]
+/// Takes the outer product of a panel's rows from the later sparse columns: `product(i, j)` is its element for rows
+/// i ≥ j. `later` holds the factor's values from `offset` on; the first `sparse` of the rows belong to sparse columns.
 fn update_columns(
     later: &mut [f64],
     offset: usize,
     pattern: &Pattern,
     p: usize,
     rows: &[u32],
-    panel: &[f64],
-    k: usize,
     sparse: usize,
-    scratch: &mut Vec<f64>,
+    product: impl Fn(usize, usize) -> f64,
 ) {
     let mut j = 0;
     let mut next = p + 1;
@@ -284,12 +343,9 @@ fn update_columns(
         let size = target.size as usize;
         // This node's rows come whole: rows[j..j + size] are the target's unknowns, the rest of the rows lie among the
         // target's rows.
-        scratch.clear();
-        scratch.extend_from_slice(&panel[j * k..(j + size) * k]);
-        let product = |i: usize, c: usize| -> f64 { (0..k).map(|m| panel[i * k + m] * scratch[c * k + m]).sum() };
         for c in 0..size {
             for r in c..size {
-                later[target.values - offset + c * size + r] -= product(j + r, c);
+                later[target.values - offset + c * size + r] -= product(j + r, j + c);
             }
         }
         let target_rows = pattern.rows_of(target);
@@ -299,7 +355,7 @@ fn update_columns(
                 at += 1;
             }
             for c in 0..size {
-                later[target.panel() - offset + at * size + c] -= product(i, c);
+                later[target.panel() - offset + at * size + c] -= product(i, j + c);
             }
         }
         j += size;

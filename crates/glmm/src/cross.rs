@@ -3,7 +3,7 @@
 //! Every row of the data touches one level of each term, so ZᵀWZ has a k×k block for each level of each term and a block
 //! for each pair of levels (of two terms) that meet in some row. Where each row adds to is worked out once.
 
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, add_by_level};
 use crate::random::Layout;
 
 /// Where the blocks of ZᵀWZ stand in one array of values; every block column after column.
@@ -77,10 +77,8 @@ impl CrossPattern {
             let w = weights.between(p, p);
             let k = term.columns.len();
             let target = &mut values[self.diagonal[t]..][..term.levels.len() * k * k];
-            if k == 1 && is_intercept(&term.values) {
-                for (&l, &w) in term.level_of_row.iter().zip(w) {
-                    target[l as usize] += w;
-                }
+            if layout.intercept[t] {
+                add_by_level(target, &term.level_of_row, w.iter().copied());
                 continue;
             }
             let n = w.len();
@@ -106,10 +104,8 @@ impl CrossPattern {
             let (a, b) = (layout.terms[pair.t], layout.terms[pair.s]);
             let (ka, kb) = (a.columns.len(), b.columns.len());
             let target = &mut values[pair.start..][..pair.levels.len() * ka * kb];
-            if ka == 1 && kb == 1 && is_intercept(&a.values) && is_intercept(&b.values) {
-                for (&block, &w) in pair.block_of_row.iter().zip(w) {
-                    target[block as usize] += w;
-                }
+            if layout.intercept[pair.t] && layout.intercept[pair.s] {
+                add_by_level(target, &pair.block_of_row, w.iter().copied());
                 continue;
             }
             let n = w.len();
@@ -138,11 +134,6 @@ impl CrossPattern {
             conjugate_blocks(blocks, a, b, transposed);
         }
     }
-}
-
-/// Whether the only column of a term is 1 in every row.
-fn is_intercept(values: &[f64]) -> bool {
-    values.iter().all(|&v| v == 1.0)
 }
 
 fn conjugate_blocks(blocks: &mut [f64], a: &Matrix, b: &Matrix, transposed: bool) {

@@ -25,6 +25,8 @@ pub struct Evaluator<'a, 'b> {
     pub model: &'b Model<'a>,
     /// The last mode.
     pub state: State,
+    /// Room for the next one and for the steps to it.
+    room: [State; 2],
     /// What is minimised, from the mode.
     pub approximation: &'b Approximation<'b>,
     /// How much work it was.
@@ -35,7 +37,7 @@ impl<'a, 'b> Evaluator<'a, 'b> {
     /// An evaluator that has not seen a point yet.
     pub fn new(model: &'b Model<'a>, approximation: &'b Approximation<'b>) -> Self {
         let state = State { u: vec![0.0; model.layout.effects()], ..State::default() };
-        Evaluator { model, state, approximation, counts: Counts::default() }
+        Evaluator { model, state, room: Default::default(), approximation, counts: Counts::default() }
     }
 
     /// Minus the log-likelihood and its gradient at ψ.
@@ -43,13 +45,13 @@ impl<'a, 'b> Evaluator<'a, 'b> {
         let model = self.model;
         let base = model.base(psi);
         let u = if self.state.psi.is_empty() { self.state.u.clone() } else { model.predict(&self.state, psi, &base) };
-        let mut next = self.state.clone();
+        let [next, trial] = &mut self.room;
         let centre = vec![0.0; u.len()];
         next.u = if u.iter().all(|v| v.is_finite() && v.abs() < 50.0) { u } else { centre };
-        model.set_parameters(&mut next, psi, base);
-        self.counts.passes += find_mode(model, &mut next)?;
-        let value = (self.approximation)(model, &mut next)?;
-        self.state = next;
+        model.set_parameters(next, psi, base);
+        self.counts.passes += find_mode(model, next, trial)?;
+        let value = (self.approximation)(model, next)?;
+        std::mem::swap(&mut self.state, next);
         self.counts.evaluations += 1;
         value.value.is_finite().then_some(value)
     }

@@ -242,6 +242,22 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
+/// Adds each value to the sum of its level. Values of one level that follow each other are first added up among
+/// themselves, so that sorted levels do not wait for memory.
+#[inline(always)]
+pub fn add_by_level(sums: &mut [f64], levels: &[u32], values: impl Iterator<Item = f64>) {
+    let Some(&first) = levels.first() else { return };
+    let (mut level, mut sum) = (first, 0.0);
+    for (&next, value) in levels.iter().zip(values) {
+        if next != level {
+            sums[level as usize] += sum;
+            (level, sum) = (next, 0.0);
+        }
+        sum += value;
+    }
+    sums[level as usize] += sum;
+}
+
 /// `y += a x`.
 pub fn add_scaled(y: &mut [f64], a: f64, x: &[f64]) {
     for (y, x) in y.iter_mut().zip(x) {

@@ -5,11 +5,11 @@
 //! evaluation does not depend on their number. The response is first replaced by its least-squares residual, and X by a
 //! [basis](crate::basis), so that the cross-products lose no digits.
 
-use crate::basis::{Basis, gram};
+use crate::basis::Basis;
 use crate::cholesky::Factor;
 use crate::cross::{CrossPattern, Weights};
 use crate::design::Predictor;
-use crate::matrix::{Matrix, dot};
+use crate::matrix::{Matrix, add_by_level, dot};
 use crate::random::{Layout, factor_derivatives};
 use crate::selected::SelectedInverse;
 use crate::sparse::Pattern;
@@ -77,7 +77,7 @@ impl<'a> LinearProfile<'a> {
     pub fn new(predictor: &'a Predictor, layout: Layout<'a>, y: &[f64], weights: &[f64]) -> Self {
         let rows = y.len();
         let basis = Basis::new(&predictor.fixed);
-        let qq = gram(rows, basis.columns, &basis.q, Some(weights));
+        let qq = basis.gram(weights);
         let mut residual: Vec<f64> = y.iter().zip(&predictor.offset).map(|(y, o)| y - o).collect();
         let mut gamma = vec![0.0; basis.columns];
         let weigh = |v: &[f64]| -> Vec<f64> { v.iter().zip(weights).map(|(v, w)| v * w).collect() };
@@ -96,7 +96,7 @@ impl<'a> LinearProfile<'a> {
         cross.assemble(&layout, &Weights { by_pair: [weights.to_vec(), vec![], vec![]] }, &mut zz);
         let mut zq = Matrix::zeros(layout.effects(), basis.columns);
         for j in 0..basis.columns {
-            let column = layout.transpose_product(0, &weigh(basis.column(j)));
+            let column = layout.transpose_product(0, &weigh(&basis.column(j)));
             zq.column_mut(j).copy_from_slice(&column);
         }
         LinearProfile {
@@ -251,6 +251,10 @@ impl Layout<'_> {
         for (t, term) in self.terms.iter().enumerate().filter(|(t, _)| self.predictor[*t] == predictor) {
             let k = term.columns.len();
             let target = &mut y[self.first[t]..self.first[t + 1]];
+            if self.intercept[t] {
+                add_by_level(target, &term.level_of_row, v.iter().copied());
+                continue;
+            }
             for (c, column) in term.values.chunks_exact(v.len().max(1)).enumerate() {
                 for ((&l, z), v) in term.level_of_row.iter().zip(column).zip(v) {
                     target[l as usize * k + c] += z * v;
@@ -264,6 +268,10 @@ impl Layout<'_> {
         for (t, term) in self.terms.iter().enumerate().filter(|(t, _)| self.predictor[*t] == predictor) {
             let k = term.columns.len();
             let source = &b[self.first[t]..self.first[t + 1]];
+            if self.intercept[t] {
+                eta.iter_mut().zip(&term.level_of_row).for_each(|(eta, &l)| *eta += source[l as usize]);
+                continue;
+            }
             for (c, column) in term.values.chunks_exact(eta.len().max(1)).enumerate() {
                 for ((&l, z), eta) in term.level_of_row.iter().zip(column).zip(eta.iter_mut()) {
                     *eta += z * source[l as usize * k + c];

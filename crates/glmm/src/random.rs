@@ -190,23 +190,34 @@ pub struct Layout<'a> {
     pub first: Vec<usize>,
     /// First covariance parameter of each term, and the total number at the end.
     pub first_theta: Vec<usize>,
+    /// Whether the only column of a term is 1 in every row.
+    pub intercept: Vec<bool>,
 }
 
 impl<'a> Layout<'a> {
     /// The layout of a design.
     pub fn new(design: &'a Design) -> Self {
-        let mut layout = Layout { terms: vec![], predictor: vec![], first: vec![0], first_theta: vec![0] };
+        let mut layout = Layout::empty();
         let predictors = std::iter::once(&design.mean).chain(design.zero.as_ref());
         for (p, predictor) in predictors.enumerate() {
-            for term in &predictor.random {
-                let k = term.columns.len();
-                layout.first.push(layout.effects() + term.levels.len() * k);
-                layout.first_theta.push(layout.parameters() + parameter_count(term.covariance, k));
-                layout.terms.push(term);
-                layout.predictor.push(p);
-            }
+            predictor.random.iter().for_each(|term| layout.push(p, term));
         }
         layout
+    }
+
+    /// A layout without terms.
+    pub fn empty() -> Self {
+        Layout { terms: vec![], predictor: vec![], first: vec![0], first_theta: vec![0], intercept: vec![] }
+    }
+
+    /// One more term, of a predictor (those of the mean come first).
+    pub fn push(&mut self, predictor: usize, term: &'a RandomTerm) {
+        let k = term.columns.len();
+        self.first.push(self.effects() + term.levels.len() * k);
+        self.first_theta.push(self.parameters() + parameter_count(term.covariance, k));
+        self.terms.push(term);
+        self.predictor.push(predictor);
+        self.intercept.push(k == 1 && term.values.iter().all(|&v| v == 1.0));
     }
 
     /// Number of random effects q.

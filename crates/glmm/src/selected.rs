@@ -7,6 +7,7 @@
 use crate::cholesky::Factor;
 use crate::cross::CrossPattern;
 use crate::random::Layout;
+use crate::runs;
 use crate::sparse::{Column, Pattern};
 use faer::linalg::cholesky::llt;
 use faer::{MatMut, Par, dyn_stack::MemBuffer, dyn_stack::MemStack};
@@ -25,9 +26,23 @@ impl SelectedInverse {
         self.values.resize(pattern.len, 0.0);
         invert_tail(pattern, factor, &mut self.values[pattern.tail_values..]);
         let (mut square, mut y) = (Vec::new(), Vec::new());
-        for (p, column) in pattern.columns.iter().enumerate().rev() {
-            self.column(pattern, factor, p, column, &mut square, &mut y);
+        for run in pattern.runs.iter().rev() {
+            let p = run.columns.start;
+            match run.columns.len() {
+                1 => self.column(pattern, factor, p, &pattern.columns[p], &mut square, &mut y),
+                count => self.run(pattern, factor, p, count, &mut square),
+            }
         }
+    }
+
+    /// The columns of a run.
+    fn run(&mut self, pattern: &Pattern, factor: &Factor, p: usize, count: usize, square: &mut Vec<f64>) {
+        let first = &pattern.columns[p];
+        let rows = pattern.rows_of(first);
+        let range = first.values..first.values + count * (1 + rows.len());
+        let (head, later) = self.values.split_at_mut(range.end);
+        gather(later, range.end, pattern, p, rows, square);
+        runs::invert(&factor.values[range.clone()], rows.len(), square, &mut head[range]);
     }
 
     fn column(
@@ -222,13 +237,8 @@ mod tests {
     fn sparse_factor_solve_and_inverse_agree_with_dense_ones() {
         for (case, terms) in designs().into_iter().enumerate() {
             let n = 120;
-            let mut layout = Layout { terms: vec![], predictor: vec![], first: vec![0], first_theta: vec![0] };
-            for t in &terms {
-                layout.first.push(layout.effects() + t.levels.len() * t.columns.len());
-                layout.first_theta.push(layout.parameters() + t.columns.len() * (t.columns.len() + 1) / 2);
-                layout.terms.push(t);
-                layout.predictor.push(0);
-            }
+            let mut layout = Layout::empty();
+            terms.iter().for_each(|t| layout.push(0, t));
             let theta: Vec<f64> = (0..layout.parameters()).map(|m| 0.9 - 0.17 * m as f64).collect();
             let factors = layout.factors(&theta);
             let q = layout.effects();

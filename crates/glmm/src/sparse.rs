@@ -24,8 +24,11 @@ pub struct Pattern {
     pub first_node: Vec<usize>,
     /// The nodes that are eliminated sparsely, in order.
     pub columns: Vec<Column>,
-    /// Rows (unknowns in order of elimination) of all columns, one after the other.
+    /// Rows (unknowns in order of elimination) of all columns, one after the other; neighbours with the same rows share
+    /// them.
     pub rows: Vec<u32>,
+    /// The columns again, parted into runs.
+    pub runs: Vec<Run>,
     /// First unknown of the dense trailing block.
     pub tail: usize,
     /// Number of unknowns of the dense trailing block.
@@ -60,6 +63,13 @@ impl Column {
     pub fn panel(&self) -> usize {
         self.values + (self.size * self.size) as usize
     }
+}
+
+/// Neighbouring columns that are worked on together: several scalar ones that have the same rows, or any single one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The columns.
+    pub columns: std::ops::Range<usize>,
 }
 
 /// Where a block of ZᵀWZ goes: place, whether the block is turned (its rows are the column node), whether it lies in the
@@ -102,6 +112,7 @@ impl Pattern {
         let order = graph.minimum_degree();
         let structures = graph.eliminate(&order);
         let sparse = first_dense(&structures);
+        let (order, structures) = like_after_like(&order, structures, &sizes, sparse);
         place_columns(layout, cross, first_node, &sizes, &order, structures, sparse)
     }
 
@@ -217,6 +228,38 @@ fn first_dense(structures: &[Vec<u32>]) -> usize {
     best
 }
 
+/// Brings the columns that no other one changes (the leaves of the elimination tree) to the front, sorted so that those
+/// with the same rows follow each other. Every column stays before the ones that it changes, so the pattern is the same.
+fn like_after_like(
+    order: &[usize],
+    structures: Vec<Vec<u32>>,
+    sizes: &[u32],
+    sparse: usize,
+) -> (Vec<usize>, Vec<Vec<u32>>) {
+    let mut leaf = vec![true; sparse];
+    for &parent in structures.iter().take(sparse).filter_map(|s| s.first()) {
+        if (parent as usize) < sparse {
+            leaf[parent as usize] = false;
+        }
+    }
+    let key = |p: usize| (sizes[order[p]], &structures[p]);
+    let mut before: Vec<usize> = (0..sparse).filter(|&p| leaf[p]).collect();
+    before.sort_by(|&a, &b| key(a).cmp(&key(b)).then(a.cmp(&b)));
+    before.extend((0..sparse).filter(|&p| !leaf[p]));
+    before.extend(sparse..order.len());
+    let mut after = vec![0u32; order.len()];
+    before.iter().enumerate().for_each(|(p, &old)| after[old] = p as u32);
+    // Leaves are in nobody's rows, and the others keep their order among themselves, so the rows stay sorted.
+    let mut structures: Vec<Option<Vec<u32>>> = structures.into_iter().map(Some).collect();
+    let moved = before.iter().map(|&old| {
+        let mut structure = structures[old].take().expect("every place is taken once");
+        structure.iter_mut().for_each(|row| *row = after[*row as usize]);
+        structure
+    });
+    let moved = moved.collect();
+    (before.iter().map(|&p| order[p]).collect(), moved)
+}
+
 fn place_columns(
     layout: &Layout,
     cross: &CrossPattern,
@@ -231,18 +274,26 @@ fn place_columns(
     for p in 0..nodes {
         first[p + 1] = first[p] + sizes[order[p]];
     }
-    let (mut columns, mut rows, mut len) = (Vec::with_capacity(sparse), Vec::new(), 0usize);
+    let tail = first[sparse] as usize;
+    let (mut columns, mut rows, mut len) = (Vec::<Column>::with_capacity(sparse), Vec::new(), 0usize);
+    let mut runs: Vec<Run> = Vec::new();
     for p in 0..sparse {
         let size = sizes[order[p]];
-        let from = rows.len();
-        for &other in &structures[p] {
-            rows.extend(first[other as usize]..first[other as usize + 1]);
+        let alike = p > 0 && structures[p] == structures[p - 1];
+        let from = if alike { columns[p - 1].rows } else { rows.len() };
+        if !alike {
+            for &other in &structures[p] {
+                rows.extend(first[other as usize]..first[other as usize + 1]);
+            }
         }
-        let row_count = (rows.len() - from) as u32;
+        let row_count = if alike { columns[p - 1].row_count } else { (rows.len() - from) as u32 };
+        match runs.last_mut() {
+            Some(run) if alike && size == 1 && columns[p - 1].size == 1 => run.columns.end = p + 1,
+            _ => runs.push(Run { columns: p..p + 1 }),
+        }
         columns.push(Column { first: first[p], size, rows: from, row_count, values: len });
         len += (size * (size + row_count)) as usize;
     }
-    let tail = first[sparse] as usize;
     let tail_size = first[nodes] as usize - tail;
     let tail_values = len;
     len += tail_size * tail_size;
@@ -290,6 +341,7 @@ fn place_columns(
         first_node,
         columns,
         rows,
+        runs,
         tail,
         tail_size,
         tail_values,

@@ -74,7 +74,7 @@ fn project(model: &Model, predictor: usize, target: &[f64], counts: impl Fn(usiz
     let basis = &model.bases[predictor];
     let weights: Vec<f64> = (0..model.rows()).map(|i| f64::from(counts(i) && target[i].is_finite())).collect();
     let masked: Vec<f64> = target.iter().zip(&weights).map(|(t, w)| if *w > 0.0 { *t } else { 0.0 }).collect();
-    let mut gram = crate::basis::gram(model.rows(), basis.columns, &basis.q, Some(&weights));
+    let mut gram = basis.gram(&weights);
     for j in 0..basis.columns {
         gram[(j, j)] += 1e-6 * model.rows() as f64;
     }

@@ -1,10 +1,7 @@
 //! The log-likelihood of all observations given the linear predictors, with the derivatives that Laplace's approximation
 //! and its gradient need.
 
-use super::density::{self, category, with_zero_part};
-use super::jet::{Jet, Variables};
-use super::links;
-use super::vectorised::{exp_negative, ln_one_plus};
+use super::density;
 use crate::cross::Weights;
 use crate::design::{Design, Response};
 use crate::matrix::Matrix;
@@ -28,22 +25,8 @@ pub struct Likelihood<'a> {
     /// Number of categories of an ordinal response, else 0.
     pub categories: usize,
     /// The part of a binomial or Poisson log-likelihood that no parameter changes.
-    constant: f64,
+    pub(super) constant: f64,
 }
-
-/// One row: the log-density and its derivatives.
-#[derive(Clone, Copy, Debug, Default)]
-struct Row {
-    value: f64,
-    d1: [f64; 2],
-    d2: [f64; 3],
-    d3: [f64; 4],
-    s: [f64; 2],
-    ss: [f64; 3],
-    d1s: [[f64; 2]; 2],
-    d2s: [[f64; 3]; 2],
-}
-
 /// Sums and arrays over the observations. Predictors are 0 (mean) and 1 (zero part); pairs of predictors are indexed by
 /// their sum, as are triples. Every array has one element for each row, or none where it is zero everywhere.
 #[derive(Clone, Debug, Default)]
@@ -70,68 +53,6 @@ pub struct Slopes {
     pub densities: Vec<f64>,
     /// For each slot ∂ℓ/∂φ of each row.
     pub s_by_row: [Vec<f64>; 2],
-}
-
-/// Derivatives of a row from a jet in (η, φ).
-fn row_of_shape(jet: Jet<10>) -> Row {
-    // Order of the coefficients: 1; η φ; ηη ηφ φφ; ηηη ηηφ ηφφ φφφ.
-    let c = jet.0;
-    Row {
-        value: c[0],
-        d1: [c[1], 0.0],
-        d2: [2.0 * c[3], 0.0, 0.0],
-        d3: [6.0 * c[6], 0.0, 0.0, 0.0],
-        s: [c[2], 0.0],
-        ss: [2.0 * c[5], 0.0, 0.0],
-        d1s: [[c[4], 0.0], [0.0; 2]],
-        d2s: [[2.0 * c[7], 0.0, 0.0], [0.0; 3]],
-    }
-}
-
-/// Derivatives of a row from a jet in (η, ζ).
-fn row_of_two(jet: Jet<10>) -> Row {
-    let c = jet.0;
-    Row {
-        value: c[0],
-        d1: [c[1], c[2]],
-        d2: [2.0 * c[3], c[4], 2.0 * c[5]],
-        d3: [6.0 * c[6], 2.0 * c[7], 2.0 * c[8], 6.0 * c[9]],
-        ..Row::default()
-    }
-}
-
-/// Derivatives of a row from a jet in (η, ζ, φ).
-fn row_of_three(jet: Jet<20>) -> Row {
-    // 1; x y z; xx xy xz yy yz zz; xxx xxy xxz xyy xyz xzz yyy yyz yzz zzz.
-    let c = jet.0;
-    Row {
-        value: c[0],
-        d1: [c[1], c[2]],
-        d2: [2.0 * c[4], c[5], 2.0 * c[7]],
-        d3: [6.0 * c[10], 2.0 * c[11], 2.0 * c[13], 6.0 * c[16]],
-        s: [c[3], 0.0],
-        ss: [2.0 * c[9], 0.0, 0.0],
-        d1s: [[c[6], c[8]], [0.0; 2]],
-        d2s: [[2.0 * c[12], c[14], 2.0 * c[17]], [0.0; 3]],
-    }
-}
-
-/// Derivatives of a row from a jet in the distances (τ_j − η, τ_{j−1} − η) to its thresholds.
-fn row_of_category(jet: Jet<10>) -> Row {
-    let c = jet.0;
-    let (a, b) = (c[1], c[2]);
-    let (aa, ab, bb) = (2.0 * c[3], c[4], 2.0 * c[5]);
-    let (aaa, aab, abb, bbb) = (6.0 * c[6], 2.0 * c[7], 2.0 * c[8], 6.0 * c[9]);
-    Row {
-        value: c[0],
-        d1: [-(a + b), 0.0],
-        d2: [aa + 2.0 * ab + bb, 0.0, 0.0],
-        d3: [-(aaa + 3.0 * aab + 3.0 * abb + bbb), 0.0, 0.0, 0.0],
-        s: [a, b],
-        ss: [aa, ab, bb],
-        d1s: [[-(aa + ab), 0.0], [-(ab + bb), 0.0]],
-        d2s: [[aaa + 2.0 * aab + abb, 0.0, 0.0], [aab + 2.0 * abb + bbb, 0.0, 0.0]],
-    }
 }
 
 impl<'a> Likelihood<'a> {
@@ -238,7 +159,7 @@ impl<'a> Likelihood<'a> {
     }
 
     /// The slopes of any family, by jets.
-    fn general_slopes(&self, eta: [&[f64]; 2], shape: &[f64], out: &mut Slopes) {
+    pub(super) fn general_slopes(&self, eta: [&[f64]; 2], shape: &[f64], out: &mut Slopes) {
         let two = self.predictors() == 2;
         for i in 0..self.rows() {
             let row = self.row(i, eta[0][i], if two { eta[1][i] } else { 0.0 }, shape);
@@ -282,151 +203,6 @@ impl<'a> Likelihood<'a> {
                     v[i] = weight * row.d2s[slot][a];
                 }
             }
-        }
-    }
-
-    /// The log-density of one row without its weight (for Gaussian responses with it).
-    pub fn log_density(&self, i: usize, eta: [f64; 2], shape: &[f64]) -> f64 {
-        self.row(i, eta[0], eta[1], shape).value
-    }
-
-    fn row(&self, i: usize, eta: f64, zeta: f64, shape: &[f64]) -> Row {
-        if self.family == Family::Ordinal {
-            let distance = |slot: usize| self.shape_of(slot, i).map(|j| Jet::<10>::variable(shape[j] - eta, slot));
-            return row_of_category(category(self.link, distance(0), distance(1)));
-        }
-        match (self.predictors(), self.shapes()) {
-            (1, 0) => {
-                let c = self.density::<4>(i, Jet::variable(eta, 0), None, None).0;
-                Row {
-                    value: c[0],
-                    d1: [c[1], 0.0],
-                    d2: [2.0 * c[2], 0.0, 0.0],
-                    d3: [6.0 * c[3], 0.0, 0.0, 0.0],
-                    ..Row::default()
-                }
-            }
-            (1, _) => {
-                let phi = Jet::variable(shape[0], 1);
-                row_of_shape(self.density::<10>(i, Jet::variable(eta, 0), None, Some(phi)))
-            }
-            (_, 0) => row_of_two(self.density::<10>(i, Jet::variable(eta, 0), Some(Jet::variable(zeta, 1)), None)),
-            _ => {
-                let (zeta, phi) = (Jet::variable(zeta, 1), Jet::variable(shape[0], 2));
-                row_of_three(self.density::<20>(i, Jet::variable(eta, 0), Some(zeta), Some(phi)))
-            }
-        }
-    }
-
-    fn density<const N: usize>(&self, i: usize, eta: Jet<N>, zeta: Option<Jet<N>>, phi: Option<Jet<N>>) -> Jet<N>
-    where
-        Jet<N>: Variables,
-    {
-        let (link, y) = (self.link, self.y[i]);
-        // The lump is all there is to a zero of a continuous family or behind a hurdle; its own density is not defined.
-        let lump_only = y == 0.0
-            && zeta.is_some()
-            && (self.zero == ZeroPart::Hurdle || matches!(self.family, Family::Gamma | Family::Beta));
-        let (density, minus_ln_zero) = if lump_only {
-            (Jet::constant(0.0), None)
-        } else {
-            let phi = || phi.expect("the family has a shape");
-            match self.family {
-                Family::Poisson => {
-                    let (d, m) = density::count(self.family, link, y, eta, None);
-                    (d, Some(m))
-                }
-                Family::NegativeBinomial1 | Family::NegativeBinomial2 => {
-                    let (d, m) = density::count(self.family, link, y, eta, Some(phi()));
-                    (d, Some(m))
-                }
-                Family::Gamma => (density::gamma(link, y, eta, phi()), None),
-                Family::Beta => (density::beta(link, y, eta, phi()), None),
-                Family::Binomial => {
-                    let zero = zeta.map(|_| -density::binomial(link, 0.0, self.trials[i], eta));
-                    (density::binomial(link, y, self.trials[i], eta), zero)
-                }
-                Family::BetaBinomial => {
-                    let zero = zeta.map(|_| -density::beta_binomial(link, 0.0, self.trials[i], eta, phi()));
-                    (density::beta_binomial(link, y, self.trials[i], eta, phi()), zero)
-                }
-                Family::Gaussian => (density::gaussian(link, y, self.weights[i], eta, phi()), None),
-                Family::Ordinal => unreachable!("ordered categories have their own rows"),
-            }
-        };
-        match zeta {
-            Some(zeta) => with_zero_part(self.zero, y, density, minus_ln_zero, zeta),
-            None => density,
-        }
-    }
-
-    /// The logit of binomial data, without jets.
-    fn logit_slopes(&self, eta: &[f64], out: &mut Slopes) {
-        let n = eta.len();
-        let (d1, w, d3) = (&mut out.d1[0][..n], &mut out.w.by_pair[0][..n], &mut out.d3[0][..n]);
-        let (weights, trials, successes) = (&self.weights[..n], &self.trials[..n], &self.y[..n]);
-        let mut row = |i: usize| {
-            let (weight, count, y) = (weights[i], trials[i], successes[i]);
-            let e = exp_negative(-eta[i].abs());
-            let r = 1.0 / (1.0 + e);
-            let (high, low) = (eta[i].max(0.0), eta[i].min(0.0));
-            let (p, q) = if eta[i] >= 0.0 { (r, e * r) } else { (e * r, r) };
-            let square = weight * count * p * q;
-            d1[i] = weight * (y * q - (count - y) * p);
-            w[i] = square;
-            d3[i] = square * (p - q);
-            // y η − n log(1 + e^η), as −y log(1 + e^−η) − (n − y) log(1 + e^η).
-            weight * (y * low - (count - y) * high - count * ln_one_plus(e))
-        };
-        // Eight rows at a time with sums of their own, so that the loop vectorises.
-        let mut sums = [0.0; 8];
-        let whole = n - n % 8;
-        for first in (0..whole).step_by(8) {
-            for (k, sum) in sums.iter_mut().enumerate() {
-                *sum += row(first + k);
-            }
-        }
-        let rest: f64 = (whole..n).map(row).sum();
-        out.value = sums.iter().sum::<f64>() + rest + self.constant;
-    }
-
-    /// The logarithm of Poisson data, without jets.
-    fn log_poisson_slopes(&self, eta: &[f64], out: &mut Slopes) {
-        let (d1, w, d3) = (&mut out.d1[0], &mut out.w.by_pair[0], &mut out.d3[0]);
-        let mut value = 0.0;
-        for i in 0..eta.len() {
-            let (weight, y, mu) = (self.weights[i], self.y[i], eta[i].exp());
-            value += weight * (y * eta[i] - mu);
-            d1[i] = weight * (y - mu);
-            w[i] = weight * mu;
-            d3[i] = -weight * mu;
-        }
-        out.value = value + self.constant;
-    }
-
-    /// −E ∂²ℓ/∂η², lme4's weights, where the family has them in closed form; else nothing.
-    pub fn expected_weight(&self, i: usize, eta: f64, shape: &[f64]) -> Option<f64> {
-        if self.predictors() == 2 {
-            return None;
-        }
-        let slope = || links::ln_mean(self.link, eta);
-        let weight = self.weights[i];
-        match self.family {
-            Family::Binomial => {
-                let (p, q) = (links::ln_probability(self.link, eta), links::ln_complement(self.link, eta));
-                Some(-weight * self.trials[i] * p[1] * q[1])
-            }
-            Family::Poisson => {
-                let m = slope();
-                Some(weight * m[0].exp() * m[1] * m[1])
-            }
-            Family::NegativeBinomial2 => {
-                let m = slope();
-                Some(weight * m[0].exp() * m[1] * m[1] / (1.0 + (m[0] - shape[0]).exp()))
-            }
-            Family::Gamma => Some(weight * shape[0].exp() * slope()[1].powi(2)),
-            Family::Gaussian => Some(weight * (-2.0 * shape[0]).exp() * links::mean(self.link, eta)[1].powi(2)),
-            _ => None,
         }
     }
 }

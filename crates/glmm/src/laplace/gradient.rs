@@ -189,7 +189,7 @@ mod tests {
     fn at(model: &Model, psi: &[f64]) -> Option<State> {
         let mut state = State { u: vec![0.0; model.layout.effects()], ..State::default() };
         model.set_parameters(&mut state, psi, model.base(psi));
-        find_mode(model, &mut state)?;
+        find_mode(model, &mut state, &mut State::default())?;
         Some(state)
     }
 

@@ -6,7 +6,6 @@
 
 use super::gradient::Value;
 use super::model::{Model, State};
-use crate::basis::gram;
 use crate::matrix::{Matrix, dot};
 use crate::random::{factor, factor_derivatives};
 
@@ -52,18 +51,14 @@ pub fn exact(model: &Model, state: &State) -> Exact {
     let mut cross = Matrix::zeros(layout.effects(), count);
     let mut hessian = Matrix::zeros(count, count);
     let w = &slopes.w.by_pair;
-    let two = model.bases.len() == 2;
     for (a, basis) in model.bases.iter().enumerate() {
         let first = model.first_fixed(a);
-        let g = gram(n, basis.columns, &basis.q, Some(&w[2 * a]));
+        let g = basis.gram(&w[2 * a]);
         for j in 0..basis.columns {
             for i in 0..basis.columns {
                 hessian[(first + i, first + j)] = g[(i, j)];
             }
-            let mut unit = [vec![], vec![]];
-            unit[a] = basis.column(j).to_vec();
-            unit[1 - a] = if two { vec![0.0; n] } else { vec![] };
-            let weighed = weigh_one(model, w, a, basis.column(j));
+            let weighed = weigh_one(model, w, a, &basis.column(j));
             if a == 1 {
                 for (i, v) in model.bases[0].transpose_product(&weighed[0]).into_iter().enumerate() {
                     hessian[(i, first + j)] = v;
@@ -259,9 +254,9 @@ pub fn hessian(
 ) -> Option<Matrix> {
     let count = model.parameters();
     let mut all = exact.hessian.clone();
-    let here = approximation(model, &mut state.clone())?.rest;
+    let mut trial = state.clone();
+    let here = approximation(model, &mut trial)?.rest;
     let mut rest = Matrix::zeros(count, count);
-    let mut trial = State::default();
     for j in moved.clone() {
         // A small share of the scale on which the function bends; θ and shapes have 1 as theirs at most.
         let curvature = exact.hessian[(j, j)].abs().max(1e-8).sqrt();
@@ -305,6 +300,6 @@ pub fn hessian(
 fn moved_base(model: &Model, state: &State, j: usize, step: f64) -> [Vec<f64>; 2] {
     let a = usize::from(model.bases.len() == 2 && j >= model.first_fixed(1));
     let mut base = state.base.clone();
-    crate::matrix::add_scaled(&mut base[a], step, model.bases[a].column(j - model.first_fixed(a)));
+    model.bases[a].add_column(j - model.first_fixed(a), step, &mut base[a]);
     base
 }

@@ -15,6 +15,10 @@ pub fn leverages(model: &Model, v: &[f64]) -> [Vec<f64>; 3] {
         let k = term.columns.len();
         let target = &mut sums[2 * layout.predictor[t]];
         let blocks = &v[model.cross.diagonal[t]..];
+        if layout.intercept[t] {
+            target.iter_mut().zip(&term.level_of_row).for_each(|(target, &l)| *target += blocks[l as usize]);
+            continue;
+        }
         add_forms(target, term, term, &term.level_of_row, &blocks[..term.levels.len() * k * k], 1.0);
     }
     for pair in &model.cross.pairs {
@@ -22,6 +26,11 @@ pub fn leverages(model: &Model, v: &[f64]) -> [Vec<f64>; 3] {
         let (p, q) = (layout.predictor[pair.t], layout.predictor[pair.s]);
         let blocks = &v[pair.start..][..pair.levels.len() * a.columns.len() * b.columns.len()];
         let times = if p == q { 2.0 } else { 1.0 };
+        if layout.intercept[pair.t] && layout.intercept[pair.s] {
+            let rows = sums[p + q].iter_mut().zip(&pair.block_of_row);
+            rows.for_each(|(target, &block)| *target += times * blocks[block as usize]);
+            continue;
+        }
         add_forms(&mut sums[p + q], a, b, &pair.block_of_row, blocks, times);
     }
     sums

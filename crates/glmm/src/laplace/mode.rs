@@ -13,8 +13,8 @@ const LAST_STEP: f64 = 1e-8;
 const NO_STEP: f64 = 1e-18;
 
 /// Takes a state whose parameters and first guess of u are set to the mode. Gives the number of passes over the
-/// observations, or nothing where no mode was found.
-pub fn find_mode(model: &Model, state: &mut State) -> Option<usize> {
+/// observations, or nothing where no mode was found. `trial` is room to work in.
+pub fn find_mode(model: &Model, state: &mut State, trial: &mut State) -> Option<usize> {
     model.look(state);
     let mut passes = 1;
     if !state.value.is_finite() {
@@ -26,7 +26,6 @@ pub fn find_mode(model: &Model, state: &mut State) -> Option<usize> {
             return None;
         }
     }
-    let mut trial = State::default();
     for _ in 0..MAX_STEPS {
         let exact = model.factorise(state) || {
             factorise_safely(model, state);
@@ -51,7 +50,7 @@ pub fn find_mode(model: &Model, state: &mut State) -> Option<usize> {
         loop {
             trial.u.clone_from(&state.u);
             add_scaled(&mut trial.u, -length, &step);
-            model.look(&mut trial);
+            model.look(trial);
             passes += 1;
             // A small share of the predicted gain is asked for, as Armijo does.
             if trial.value <= state.value - 1e-4 * length * decrement + slack {
@@ -63,7 +62,7 @@ pub fn find_mode(model: &Model, state: &mut State) -> Option<usize> {
                 return (exact && decrement < 1e-6 && model.factorise_expected(state)).then_some(passes);
             }
         }
-        std::mem::swap(state, &mut trial);
+        std::mem::swap(state, trial);
         if decrement < LAST_STEP && length == 1.0 && exact {
             let done = model.factorise(state) && model.factorise_expected(state);
             return done.then_some(passes);

@@ -60,10 +60,7 @@ impl<'a> Model<'a> {
     /// Prepares a design that has passed [`check`](crate::check::check). `with_random` false leaves the random effects
     /// out.
     pub fn new(design: &'a Design, settings: &Settings, with_random: bool) -> Self {
-        let mut layout = Layout::new(design);
-        if !with_random {
-            layout = Layout { terms: vec![], predictor: vec![], first: vec![0], first_theta: vec![0] };
-        }
+        let layout = if with_random { Layout::new(design) } else { Layout::empty() };
         let likelihood = Likelihood::new(design, settings);
         let rows = likelihood.rows();
         let cross = CrossPattern::new(&layout, rows);
@@ -86,7 +83,7 @@ impl<'a> Model<'a> {
 
     /// The same responses and fixed effects without random effects.
     pub fn without_random(&self) -> Model<'a> {
-        let layout = Layout { terms: vec![], predictor: vec![], first: vec![0], first_theta: vec![0] };
+        let layout = Layout::empty();
         let cross = CrossPattern::new(&layout, self.rows());
         let pattern = Pattern::new(&layout, &cross);
         Model { layout, cross, pattern, ..self.clone() }

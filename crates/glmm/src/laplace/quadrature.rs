@@ -262,7 +262,7 @@ mod tests {
             let value = |psi: &[f64], rule: &Rule| {
                 let mut state = State { u: vec![0.0; model.layout.effects()], ..State::default() };
                 model.set_parameters(&mut state, psi, model.base(psi));
-                find_mode(&model, &mut state).unwrap();
+                find_mode(&model, &mut state, &mut State::default()).unwrap();
                 quadrature(&model, &state, rule).unwrap()
             };
             let found = value(&psi, &rule);

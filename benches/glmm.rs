@@ -5,6 +5,9 @@
 //! correlated slopes per algorithm, and copied or cut to other numbers of rows; it prints a table and, with OUT, writes
 //! `OUT.json`, `OUT.md` and `OUT.svg` (cost against rows). Each case runs in a process of its own, so that its peak memory
 //! is its own. Core-seconds are user and system time of all threads, reading the file included and stated apart.
+//!
+//! `TABLE.csv formula=F family=binomial|gaussian factors=A,B` fits one model of any table in this process and prints its
+//! figures; `benches/glmm_peers.py` runs it beside other programs.
 
 use cpu_time::ProcessTime;
 use regiscope_glmm::design::Design;
@@ -67,6 +70,11 @@ fn main() {
         println!("skipped: no table of failures was given");
         return;
     };
+    if let Some(formula) = named("formula") {
+        let factors = named("factors").unwrap_or_default();
+        println!("{}", run_formula(&study, &formula, named("family").as_deref(), &factors));
+        return;
+    }
     if let Some(name) = named("single") {
         let case = CASES.iter().find(|c| c.name == name).expect("a case by its name");
         println!("{}", run(&study, case));
@@ -108,23 +116,44 @@ fn in_own_process(study: &Path, case: &Case) -> Value {
 }
 
 fn run(study: &Path, case: &Case) -> Value {
-    let start = ProcessTime::now();
     let formula = formula(case.slopes);
-    let columns = formula::columns_used(&formula, &formula::Settings::default()).expect("a formula").names;
-    let factor = |name: &str| (name.to_owned(), FactorSettings::default());
-    let factors = ["image", "procedure", "algorithm"].map(factor).into();
-    let csv = CsvSettings { columns: Some(columns), factors, ..Default::default() };
-    let table = read_csv(|| std::fs::File::open(study), &csv).expect("a table");
+    let start = ProcessTime::now();
+    let table = read(study, &formula, &["image", "procedure", "algorithm"]);
     let table = if case.copies == 1.0 { table } else { copied(&table, case.copies) };
-    let settings = formula::Settings { response: ResponseKind::Binomial, ..Default::default() };
-    let design: Design = build(&formula, &table, &settings).expect("a design").design;
+    figures(case.name, start, table, &formula, &Settings::new(Family::Binomial))
+}
+
+/// One model of any table.
+fn run_formula(path: &Path, formula: &str, family: Option<&str>, factors: &str) -> Value {
+    let family = match family {
+        None | Some("binomial") => Family::Binomial,
+        Some("gaussian") => Family::Gaussian,
+        Some(other) => panic!("family={other}: binomial or gaussian"),
+    };
+    let start = ProcessTime::now();
+    let table = read(path, formula, &factors.split(',').filter(|f| !f.is_empty()).collect::<Vec<_>>());
+    figures("formula", start, table, formula, &Settings::new(family))
+}
+
+fn read(path: &Path, formula: &str, factors: &[&str]) -> Table {
+    let columns = formula::columns_used(formula, &formula::Settings::default()).expect("a formula").names;
+    let factors = factors.iter().map(|name| ((*name).to_owned(), FactorSettings::default())).collect();
+    let csv = CsvSettings { columns: Some(columns), factors, ..Default::default() };
+    read_csv(|| std::fs::File::open(path), &csv).expect("a table")
+}
+
+fn figures(name: &str, start: ProcessTime, table: Table, formula: &str, settings: &Settings) -> Value {
+    let response = if settings.family == Family::Binomial { ResponseKind::Binomial } else { ResponseKind::Real };
+    let as_built = formula::Settings { response, ..Default::default() };
+    let design: Design = build(formula, &table, &as_built).expect("a design").design;
     drop(table);
     let read = start.elapsed().as_secs_f64();
     let start = ProcessTime::now();
-    let fit = fit(&design, &Settings::new(Family::Binomial), &mut |_| ()).expect("a fit");
+    let fit = fit(&design, settings, &mut |_| ()).expect("a fit");
     let fit_core_s = start.elapsed().as_secs_f64();
+    let random = fit.random.iter().map(|r| (r.group.clone(), json!(r.sd))).collect::<serde_json::Map<_, _>>();
     json!({
-        "case": case.name,
+        "case": name,
         "rows": fit.rows,
         "fit_core_s": fit_core_s,
         "reading_core_s": read,
@@ -134,7 +163,8 @@ fn run(study: &Path, case: &Case) -> Value {
         "converged": fit.verdict.converged,
         "evaluations": fit.counts.evaluations,
         "passes": fit.counts.passes,
-        "smallest_se": fit.fixed.se.iter().copied().fold(f64::INFINITY, f64::min),
+        "se": fit.fixed.se,
+        "random_sd": random,
     })
 }
 

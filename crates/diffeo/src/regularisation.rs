@@ -40,12 +40,14 @@ pub enum Divergence {
 }
 
 /// The models by the names that commands use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Model {
     /// H1 seminorm.
     H1,
-    /// H1 seminorm with a penalty on the divergence: nearly incompressible.
+    /// H1 seminorm with a penalty on the divergence: nearly incompressible. It reaches the lowest mismatch at a given
+    /// range of det F.
+    #[default]
     H1Div,
     /// H1 seminorm, incompressible: det F = 1.
     H1Stokes,

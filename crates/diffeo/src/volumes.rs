@@ -70,14 +70,12 @@ pub struct Maps {
 
 /// The maps of a deformation, the one back on the grid of the moving image.
 pub fn maps(found: &Deformation<f32>, moving: &Grid) -> Maps {
-    let whole = found.displacement();
-    let displacement = found.frame.cropped(whole.data());
-    drop(whole);
+    let whole = found.maps(moving);
     Maps {
-        displacement,
-        inverse_displacement: found.inverse_displacement(moving),
+        displacement: found.frame.cropped(whole.displacement.data()),
+        inverse_displacement: whole.inverse_displacement,
         velocity: found.velocity_mm(),
-        determinant: found.determinant(),
+        determinant: whole.determinant,
     }
 }
 

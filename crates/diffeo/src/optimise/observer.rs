@@ -64,7 +64,7 @@ pub struct Solution<T> {
     pub beta: f64,
     /// ‖m(1) − r‖/‖m(0) − r‖ over all channels, on the images' grid without smoothing.
     pub relative_mismatch: f64,
-    /// Least and largest det F.
+    /// Least and largest det F of the map as it is put out, see [`crate::transport::map::determinant_range`].
     pub jacobian: [f64; 2],
     /// Every Newton step.
     pub history: Vec<Progress>,

@@ -14,7 +14,7 @@ use crate::field::{VectorField, zeros};
 use crate::grid::Grid;
 use crate::objective::ProblemError;
 use crate::real::Real;
-use crate::transport::map::{SQUARINGS, determinant, displacement};
+use crate::transport::map::{SQUARINGS, determinant_range, output};
 
 /// Where a run begins.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ pub fn register<T: Real>(
     let mut source = Some(images);
     let mut level: Option<StageLevel<T>> = None;
     let mut record = Record::default();
-    let outcome = loop {
+    let (outcome, judged) = loop {
         let stage = settings.stages[state.position.stage];
         let last = state.position.stage + 1 == settings.stages.len();
         let here = match level.take() {
@@ -98,31 +98,55 @@ pub fn register<T: Real>(
         };
         state.unknown = state.unknown.to_band(here.level.reduction.band());
         let ending = run_stage(&here, settings, &mut state, &mut record, observer);
-        let range = state.position.jacobian;
         level = Some(here);
         if ending == Ending::Interrupted {
-            break Outcome::Interrupted;
+            break (Outcome::Interrupted, None);
         }
+        // A stage's own map is that of few steps on its grid; a bound is one of the map that is handed back.
+        let matters = last || stage.seek_weight;
+        let judged = matters.then(|| Judged::new(&grid, settings, &state.unknown, &mut record.work));
+        if let Some(judged) = &judged {
+            state.position.jacobian = judged.jacobian;
+        }
+        let range = state.position.jacobian;
         if stage.seek_weight && keeps_bound(settings.weight, range) {
             state.accepted = Some(state.unknown.clone());
         }
         state.position.steps = 0;
         state.position.last_decrease = None;
         match next(settings.weight, stage.seek_weight, last, range, &mut state.position) {
-            Next::GiveUp => break Outcome::BoundNotMet,
+            Next::GiveUp => break (Outcome::BoundNotMet, judged),
             Next::Retry(origin) => go_to(&mut state, origin),
             Next::Advance(origin) => {
                 go_to(&mut state, origin);
                 state.accepted = None;
                 if last {
-                    break outcome_of(ending);
+                    break (outcome_of(ending), judged.filter(|_| origin == Origin::Present));
                 }
                 state.position.stage += 1;
             }
         }
     };
     let here = level.expect("a stage was entered");
-    finish(&here, source, grid, settings, &state, outcome, record)
+    let judged = judged.unwrap_or_else(|| Judged::new(&grid, settings, &state.unknown, &mut record.work));
+    finish(&here, source, &state, judged, outcome, record)
+}
+
+/// A velocity on the images' grid, and det F of its map as it is put out.
+struct Judged<T> {
+    velocity: VectorField<T>,
+    jacobian: [f64; 2],
+}
+
+impl<T: Real> Judged<T> {
+    fn new(grid: &Grid, settings: &Settings, unknown: &Coefficients<T>, work: &mut Work) -> Self {
+        let reduction = Reduction::new(grid, unknown.band(), settings.regularisation);
+        let mut velocity = zeros(grid.len());
+        reduction.velocity(unknown, &mut unknown.clone(), &mut velocity);
+        work.transforms += reduction.transforms();
+        let jacobian = determinant_range(grid.shape, &output(grid, &velocity, SQUARINGS));
+        Self { velocity, jacobian }
+    }
 }
 
 /// The work and the steps of a run.
@@ -146,7 +170,7 @@ fn begin<T: Real>(grid: &Grid, settings: &Settings, start: Start<T>) -> Result<C
             if velocity.iter().flatten().any(|v| !v.wide().is_finite()) {
                 return Err(RegisterError::StartNotFinite);
             }
-            position.jacobian = determinant_range(grid, &velocity);
+            position.jacobian = determinant_range(grid.shape, &output(grid, &velocity, SQUARINGS));
             Reduction::new(grid, grid.shape, settings.regularisation).unknown_of(&velocity)
         }
         Start::Checkpoint(checkpoint) => return resume(grid, settings, checkpoint),
@@ -258,16 +282,13 @@ fn run_stage<T: Real>(
 fn finish<T: Real>(
     here: &StageLevel<T>,
     source: Option<Images<T>>,
-    grid: Grid,
-    settings: &Settings,
     state: &Checkpoint<T>,
+    judged: Judged<T>,
     outcome: Outcome,
     mut record: Record,
 ) -> Result<Solution<T>, RegisterError> {
     here.add_work(&mut record.work);
-    let reduction = Reduction::new(&grid, state.unknown.band(), settings.regularisation);
-    let mut velocity = zeros(grid.len());
-    reduction.velocity(&state.unknown, &mut state.unknown.clone(), &mut velocity);
+    let Judged { velocity, jacobian } = judged;
     let discretisation = here.stage.discretisation;
     let relative_mismatch = match source {
         Some(images) => {
@@ -281,20 +302,9 @@ fn finish<T: Real>(
             _ => here.level.data.relative_mismatch(&here.level.data.evaluate(&velocity)),
         },
     };
-    let jacobian = determinant_range(&grid, &velocity);
-    record.work.transforms += reduction.transforms();
     let beta = state.position.beta * here.stage.beta_factor;
     let Record { work, history } = record;
     Ok(Solution { velocity, outcome, beta, relative_mismatch, jacobian, history, work })
-}
-
-/// Least and largest det F of a velocity's map as it is put out; a number that is NaN makes the least −∞.
-fn determinant_range<T: Real>(grid: &Grid, velocity: &VectorField<T>) -> [f64; 2] {
-    let determinants = determinant(grid.shape, &displacement(grid, velocity, SQUARINGS));
-    determinants.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[least, largest], d| {
-        let d = d.wide();
-        if d.is_nan() { [f64::NEG_INFINITY, largest] } else { [least.min(d), largest.max(d)] }
-    })
 }
 
 fn outcome_of(ending: Ending) -> Outcome {

@@ -25,8 +25,7 @@ pub struct Flow<R: Real> {
 impl<R: Real> Flow<R> {
     /// The flow of −`velocity` (units of length per time) in 2^`squarings` steps, and its displacement in voxels.
     pub fn new(grid: &Grid, velocity: &VectorField<R>, squarings: u32, kernel: MapKernel) -> (Self, Vectors<R>) {
-        let step = 0.5f64.powi(squarings as i32);
-        let scale = std::array::from_fn(|a| R::of(-step / grid.step(a)));
+        let scale = scale(grid, squarings);
         let mut flow = Self { levels: vec![pack(grid.shape, velocity, scale)], scale };
         for level in 0..squarings {
             let next = square(&flow.levels[level as usize], factor(level as usize), kernel);
@@ -61,11 +60,6 @@ impl<R: Real> Flow<R> {
         square(&self.levels[last], factor(last), kernel)
     }
 
-    /// −h v in voxels, then the displacements of 1, 2, 4 … nt/2 steps.
-    pub fn levels(&self) -> &[Vectors<R>] {
-        &self.levels
-    }
-
     /// Number of interpolations of a vector field that the map, its tangent or its transpose takes.
     pub fn interpolations(&self) -> usize {
         self.levels.len()
@@ -77,8 +71,14 @@ impl<R: Real> Flow<R> {
     }
 }
 
+/// Voxels per time step that a unit of velocity makes along each axis, negative.
+pub(crate) fn scale<R: Real>(grid: &Grid, squarings: u32) -> [R; 3] {
+    let step = 0.5f64.powi(squarings as i32);
+    std::array::from_fn(|a| R::of(-step / grid.step(a)))
+}
+
 /// The first level is the Euler step of which half the squaring is Heun's step.
-fn factor<R: Real>(level: usize) -> R {
+pub(crate) fn factor<R: Real>(level: usize) -> R {
     R::of(if level == 0 { 0.5 } else { 1.0 })
 }
 

@@ -3,8 +3,8 @@
 //! The forward map x ↦ x + d(x) leads from a point of the fixed image to the point of the moving image that belongs
 //! to it (the flow of −v); the inverse map leads back (the flow of v). Displacements are in voxels of their grid.
 
-use super::flow::{Flow, pack, unpack};
-use super::squaring::MapKernel;
+use super::flow::{factor, pack, scale, unpack};
+use super::squaring::{MapKernel, Vectors, square};
 use crate::field::VectorField;
 use crate::grid::Grid;
 use crate::interpolate::image::Image;
@@ -16,16 +16,74 @@ use rayon::prelude::*;
 /// Squarings with which maps for output are composed: the error of 2⁵ steps is below that of any image.
 pub const SQUARINGS: u32 = 5;
 
+/// A map as it is put out.
+#[derive(Clone, Debug)]
+pub struct Output<R> {
+    /// Displacement of the forward map, in voxels.
+    pub displacement: VectorField<R>,
+    /// Logarithm of det F by sums along the flow, see [`log_determinant`].
+    pub log_determinant: Vec<R>,
+}
+
+/// The forward map of a velocity (units of length per time) with the logarithm of its determinant, by cubic
+/// interpolation in 2^`squarings` steps.
+pub fn output<R: Real>(grid: &Grid, velocity: &VectorField<R>, squarings: u32) -> Output<R> {
+    // Along the flow of −v the logarithm changes at the rate −div v; the first level's step is the trapezoidal rule.
+    let step = 0.5f64.powi(squarings as i32);
+    let mut sum = vec![R::zero(); grid.len()];
+    for (axis, component) in velocity.iter().enumerate() {
+        add_derivative(component, grid.shape, axis, Difference::Eighth, -step / grid.step(axis), &mut sum);
+    }
+    let vectors = compose_steps(grid, velocity, squarings, |d, factor| {
+        let there = Image::new(grid.shape, &sum, Kernel::CubicLagrange).values(d);
+        sum.par_iter_mut().zip(&there).for_each(|(sum, &there)| *sum = factor * (*sum + there));
+    });
+    Output { displacement: unpack(&vectors, [R::one(); 3]), log_determinant: sum }
+}
+
 /// Displacement, in voxels, of the forward map of a velocity (units of length per time), by cubic interpolation.
 pub fn displacement<R: Real>(grid: &Grid, velocity: &VectorField<R>, squarings: u32) -> VectorField<R> {
-    let (_, vectors) = Flow::new(grid, velocity, squarings, MapKernel::CubicLagrange);
-    unpack(&vectors, [R::one(); 3])
+    unpack(&compose_steps(grid, velocity, squarings, |_, _| {}), [R::one(); 3])
 }
 
 /// Displacement, in voxels, of the inverse map of a velocity.
 pub fn inverse_displacement<R: Real>(grid: &Grid, velocity: &VectorField<R>, squarings: u32) -> VectorField<R> {
     let back = velocity.each_ref().map(|component| component.par_iter().map(|&v| -v).collect());
     displacement(grid, &back, squarings)
+}
+
+/// The squarings of [`Flow`] without keeping their levels; `see` is shown each level and its factor.
+fn compose_steps<R: Real>(
+    grid: &Grid,
+    velocity: &VectorField<R>,
+    squarings: u32,
+    mut see: impl FnMut(&Vectors<R>, R),
+) -> Vectors<R> {
+    let mut d = pack(grid.shape, velocity, scale(grid, squarings));
+    for level in 0..=squarings as usize {
+        let factor = factor(level);
+        see(&d, factor);
+        d = square(&d, factor, MapKernel::CubicLagrange);
+    }
+    d
+}
+
+/// Least and largest det F of a map as it is put out, of both forms in which it is told: by differences of the
+/// displacement and by sums along the flow. A number that is NaN makes the least −∞.
+pub fn determinant_range<R: Real>(shape: [usize; 3], map: &Output<R>) -> [f64; 2] {
+    let differences = range(&determinant(shape, &map.displacement));
+    let along = range(&map.log_determinant).map(f64::exp);
+    [differences[0].min(along[0]), differences[1].max(along[1])]
+}
+
+fn range<R: Real>(values: &[R]) -> [f64; 2] {
+    let narrow = |[least, largest]: [f64; 2], v: f64| {
+        if v.is_nan() { [f64::NEG_INFINITY, largest] } else { [least.min(v), largest.max(v)] }
+    };
+    let pieces = values
+        .par_chunks(1 << 14)
+        .map(|piece| piece.iter().map(|v| v.wide()).fold([f64::INFINITY, f64::NEG_INFINITY], narrow));
+    pieces.reduce(|| [f64::INFINITY, f64::NEG_INFINITY], |a, b| [a[0].min(b[0]), a[1].max(b[1])])
 }
 
 /// Displacement of x ↦ (x + first(x)) + second(x + first(x)), in voxels: `first` is applied first.
@@ -71,20 +129,7 @@ pub fn determinant<R: Real>(shape: [usize; 3], displacement: &VectorField<R>) ->
 /// Logarithm of the determinant of the forward map of a velocity, by sums along the flow: the logarithm of a
 /// composition is the sum of the logarithms where each is taken. The determinant is positive whatever the map.
 pub fn log_determinant<R: Real>(grid: &Grid, velocity: &VectorField<R>, squarings: u32) -> Vec<R> {
-    let shape = grid.shape;
-    let (flow, _) = Flow::new(grid, velocity, squarings, MapKernel::CubicLagrange);
-    // Along the flow of −v the logarithm changes at the rate −div v; the first level's step is the trapezoidal rule.
-    let step = 0.5f64.powi(squarings as i32);
-    let mut sum = vec![R::zero(); grid.len()];
-    for (axis, component) in velocity.iter().enumerate() {
-        add_derivative(component, shape, axis, Difference::Eighth, -step / grid.step(axis), &mut sum);
-    }
-    for (level, d) in flow.levels().iter().enumerate() {
-        let factor = R::of(if level == 0 { 0.5 } else { 1.0 });
-        let there = Image::new(shape, &sum, Kernel::CubicLagrange).values(d);
-        sum.par_iter_mut().zip(&there).for_each(|(sum, &there)| *sum = factor * (*sum + there));
-    }
-    sum
+    output(grid, velocity, squarings).log_determinant
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use regiscope_image::Volume;
 pub struct Inverse {
     /// The displacements back, at the voxels of the target grid, LPS, mm.
     pub field: Volume<[f32; 3]>,
-    /// Part of the target's voxels that the field does not reach; there stands the field's affine part, inverted.
+    /// Part of the target's voxels that the field does not reach; there stands the inverse of the field continued beyond
+    /// its border, or of its affine part where that has none.
     pub unreached: f64,
     /// Greatest distance of a reached voxel from the image of its preimage, mm.
     pub residual_mm: f64,
@@ -25,9 +26,10 @@ const NEAR: f64 = 1e-3;
 
 /// Inverts the map x ↦ x + u(x) at the voxels of `target`: for each y the x with x + u(x) = y, by Newton's method on
 /// the trilinear field with its exact derivative in the cell, started at the neighbour's answer and at the inverse of
-/// the field's affine part (least squares over its voxels).
+/// the field's affine part (least squares over its voxels). Beyond its border the field goes on as its affine part does.
 pub fn inverse(field: &Volume<[f32; 3]>, target: &Grid) -> Inverse {
-    let back = affine_part(field).inverse().unwrap_or(AffineMap::IDENTITY);
+    let affine = affine_part(field);
+    let back = affine.inverse().unwrap_or(AffineMap::IDENTITY);
     let voxel = field.grid().spacing().into_iter().fold(f64::MAX, f64::min);
     let row = target.shape()[0];
     let mut data = vec![[0f32; 3]; target.len()];
@@ -40,19 +42,23 @@ pub fn inverse(field: &Volume<[f32; 3]>, target: &Grid) -> Inverse {
             for (i, value) in values.iter_mut().enumerate() {
                 let y = world_of(target, n * row + i);
                 let found = neighbour
-                    .and_then(|u| newton(field, &y, y + u, NEAR * voxel))
-                    .or_else(|| newton(field, &y, back.apply(&y), NEAR * voxel));
-                let x = match found {
-                    Some((x, distance)) => {
-                        worst = worst.max(distance);
-                        x
+                    .and_then(|u| newton(field, &affine, &y, y + u, NEAR * voxel))
+                    .or_else(|| newton(field, &affine, &y, back.apply(&y), NEAR * voxel));
+                let x = match &found {
+                    Some(Found { x, left, inside: true }) => {
+                        worst = worst.max(*left);
+                        *x
+                    }
+                    Some(Found { x, .. }) => {
+                        lost += 1;
+                        *x
                     }
                     None => {
                         lost += 1;
                         back.apply(&y)
                     }
                 };
-                neighbour = found.map(|(x, _)| x - y);
+                neighbour = found.map(|found| found.x - y);
                 let u = x - y;
                 *value = [u.x as f32, u.y as f32, u.z as f32];
             }
@@ -67,21 +73,30 @@ pub fn inverse(field: &Volume<[f32; 3]>, target: &Grid) -> Inverse {
     }
 }
 
-/// The point x near `start` with x + u(x) = y, and what is left; `None` if it lies outside the field or is not found.
-fn newton(field: &Volume<[f32; 3]>, y: &Point, start: Point, near: f64) -> Option<(Point, f64)> {
+/// A preimage.
+struct Found {
+    x: Point,
+    /// Distance of its image from the point asked for.
+    left: f64,
+    /// Whether it lies in the box of the field's voxels.
+    inside: bool,
+}
+
+/// The point x near `start` with x + u(x) = y; `None` if it is not found.
+fn newton(field: &Volume<[f32; 3]>, affine: &AffineMap, y: &Point, start: Point, near: f64) -> Option<Found> {
     let mut x = start;
-    let (mut left, mut slope) = look(field, &x, y)?;
+    let mut here = look(field, affine, &x, y)?;
     for _ in 0..STEPS {
-        if left.norm() <= near {
-            return Some((x, left.norm()));
+        if here.left.norm() <= near {
+            return Some(Found { x, left: here.left.norm(), inside: here.inside });
         }
-        let step = slope.try_inverse()? * left;
-        // Half steps until the point is nearer; a step out of the field is shortened too.
+        let step = here.slope.try_inverse()? * here.left;
+        // Half steps until the point is nearer.
         let mut part = 1.0;
-        (x, left, slope) = loop {
+        (x, here) = loop {
             let ahead = x - part * step;
-            match look(field, &ahead, y) {
-                Some((l, s)) if l.norm() < left.norm() => break (ahead, l, s),
+            match look(field, affine, &ahead, y) {
+                Some(there) if there.left.norm() < here.left.norm() => break (ahead, there),
                 _ if part < 1e-3 => return None,
                 _ => part *= 0.5,
             }
@@ -90,14 +105,32 @@ fn newton(field: &Volume<[f32; 3]>, y: &Point, start: Point, near: f64) -> Optio
     None
 }
 
-/// x + u(x) − y and its derivative; `None` outside the field.
-fn look(field: &Volume<[f32; 3]>, x: &Point, y: &Point) -> Option<(Vector, Matrix3<f64>)> {
+/// What a map does at a point.
+struct Look {
+    /// x + u(x) − y.
+    left: Vector,
+    /// Derivative of the map.
+    slope: Matrix3<f64>,
+    /// Whether the point lies in the box of the field's voxels.
+    inside: bool,
+}
+
+/// The map at x; `None` where there are no numbers. Beyond the outer voxels, the displacement at the nearest point between
+/// them counts with what the affine part adds on the way there.
+fn look(field: &Volume<[f32; 3]>, affine: &AffineMap, x: &Point, y: &Point) -> Option<Look> {
     let grid = field.grid();
-    let cell = Cell::at(grid.shape(), &grid.index_from_world(x))?;
+    let shape = grid.shape();
+    let index = grid.index_from_world(x);
+    let nearest = Point::from(Vector::from_fn(|a, _| index[a].clamp(0.0, (shape[a] - 1) as f64)));
+    let cell = Cell::at(shape, &nearest)?;
     let corners = cell.corners(field.data());
     let u = corners.iter().zip(cell.weights()).fold(Vector::zeros(), |sum, (u, w)| sum + u * w);
+    let beyond = (affine.matrix - Matrix3::identity()) * grid.axes();
     // Derivative along axis a: the same sum with that axis' weights replaced by −1 and 1.
     let along = |a: usize| {
+        if index[a] != nearest[a] {
+            return beyond.column(a).into_owned();
+        }
         (0..8).fold(Vector::zeros(), |sum, n| {
             let weight: f64 = (0..3)
                 .map(|b| match (n >> b & 1 == 1, a == b) {
@@ -116,7 +149,9 @@ fn look(field: &Volume<[f32; 3]>, x: &Point, y: &Point) -> Option<(Vector, Matri
         })
     };
     let gradient = Matrix3::from_columns(&[along(0), along(1), along(2)]) * grid.axes_inverse();
-    Some((x + u - y, Matrix3::identity() + gradient))
+    let inside = Cell::at(shape, &index).is_some();
+    let left = x + u + beyond * (index - nearest) - y;
+    Some(Look { left, slope: Matrix3::identity() + gradient, inside })
 }
 
 /// The affine map nearest to x + u(x), in the least squares over a part of the voxels.
@@ -188,6 +223,26 @@ mod tests {
         let back = inverse(&shift, &grid);
         assert!((back.unreached - 0.5).abs() < 0.03, "{}", back.unreached);
         assert!(back.field.data().iter().all(|u| (u[0] + 10.0).abs() < 1e-4));
+    }
+
+    /// Beyond the border of a field there is no jump to what its affine part alone would say.
+    #[test]
+    fn the_inverse_goes_on_beyond_the_border() {
+        let grid = Grid::centred([24, 24, 24], [1.0; 3]).unwrap();
+        let map = AffineMap { matrix: Matrix3::identity() * 1.2, offset: Vector::zeros() };
+        let bent = |x: &Point| map.apply(x) + Vector::new(0.0, 1.5 + 0.5 * (x.y / 4.0).sin(), 0.0);
+        let target = Grid::centred([40, 40, 40], [1.0; 3]).unwrap();
+        let back = inverse(&field_of(&grid, bent), &target);
+        assert!(back.unreached > 0.2);
+        let data = back.field.data();
+        let steps = [1, 40, 1600];
+        for o in 0..target.len() {
+            let index = [o % 40, o / 40 % 40, o / 1600];
+            for a in (0..3).filter(|a| index[*a] < 39) {
+                let jump = (0..3).map(|c| (data[o + steps[a]][c] - data[o][c]).abs()).fold(0.0, f32::max);
+                assert!(jump < 0.4, "{jump} at {index:?}");
+            }
+        }
     }
 
     #[test]

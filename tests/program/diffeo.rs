@@ -228,6 +228,9 @@ fn bad_input_is_refused_in_one_sentence() {
         ("--preset fast", "--mask-fixed none.nii", &["none.nii", "mask"]),
         ("--preset fast", "--landmarks-fixed fixed.nii.gz --landmarks-moving moving.csv", &["fixed.nii.gz"]),
         ("--preset fast", "--beta -1", &["deform.beta"]),
+        ("--preset fast", "--model h4", &["h4", "h1-div"]),
+        ("--preset fast", "--preset quick", &["quick", "accurate"]),
+        ("--preset fast", "--affine perspective", &["perspective", "similarity"]),
         ("--preset fast", "--percentiles 90,10", &["deform.percentiles"]),
         ("--preset fast", "--jacobian-bound 2", &["deform.jacobian_bound"]),
     ] {
@@ -257,4 +260,22 @@ fn doubtful_input_is_an_outcome_with_advice() {
     assert!(run["metrics"]["relative_mismatch_affine"].as_f64().unwrap() < 0.8, "{run}");
     assert!(!run["metrics"]["advice"].as_str().unwrap().is_empty());
     assert_eq!(json(["info".as_ref(), folder.path().join("out/affine.tfm").as_os_str()])["kind"], "transform");
+}
+
+#[test]
+fn itk_applies_what_register_writes() {
+    let python = |arguments: &[&str]| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        std::process::Command::new("python3").current_dir(root).args(arguments).output()
+    };
+    if !python(&["-c", "import SimpleITK, numpy"]).is_ok_and(|output| output.status.success()) {
+        println!("skipped: python3 has no SimpleITK");
+        return;
+    }
+    let output = python(&["benches/diffeo_itk.py", "--regiscope", env!("CARGO_BIN_EXE_regiscope")]).unwrap();
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |pointer: &str| found.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
+    assert!(number("/oblique_pair/inverse_of_forward_voxels/max") < 0.1, "{found}");
+    assert!(number("/oblique_pair/relative_mismatch") < 0.2, "{found}");
 }

@@ -1,7 +1,9 @@
 //! Deformations of seeded pairs as documents: results, resumption, criteria, report.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use regiscope_experiment::{Clock, Document, Experiment, Outcome, Places, Provenance, RunOptions, Status, check, run};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -147,4 +149,47 @@ fn tables_must_fit_together() {
         let found = refused(text);
         assert!(found.contains(sentence), "expected\n{sentence}\nin\n{found}");
     }
+}
+
+/// What stands between each `before` and the next quotation mark.
+fn attributes<'a>(page: &'a str, before: &str) -> Vec<&'a str> {
+    page.split(before).skip(1).map(|rest| &rest[..rest.find('"').expect("attributes are closed")]).collect()
+}
+
+#[test]
+fn the_report_opens_offline_and_no_figure_is_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = start(&experiment(&[]), &folder.path().join("run"), false, None);
+    let page = std::fs::read_to_string(outcome.report.unwrap()).unwrap();
+    for before in ["src=\"", " href=\"", "url(\"", "data=\"", "srcset=\""] {
+        let outside = |address: &&str| !address.starts_with("data:") && !address.starts_with('#');
+        assert_eq!(attributes(&page, before).into_iter().find(outside), None, "{before}");
+    }
+    for outside in ["<link", "<script", "<iframe", "@import", "url(http"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+
+    // Eight rows of pictures in three planes, each of more than one colour; what was deformed differs from before.
+    let pictures = attributes(&page, "src=\"data:image/png;base64,");
+    assert_eq!(pictures.len(), 24);
+    let names = attributes(&page, "alt=\"");
+    for (picture, name) in pictures.iter().zip(&names) {
+        let bytes = STANDARD.decode(picture).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        let colours: BTreeSet<&[u8]> = pixels.chunks(3).collect();
+        assert!(colours.len() > 8, "{name}: {} colours", colours.len());
+    }
+    assert_eq!(pictures.iter().collect::<BTreeSet<_>>().len(), 24, "no two pictures are the same");
+
+    // Colours of det F, its histogram, mismatch, gradient and det F over steps: lines of several points, no NaN.
+    let charts: Vec<&str> = page.split("<svg").skip(1).map(|s| &s[..s.find("</svg>").expect("closed")]).collect();
+    assert_eq!(charts.len(), 5);
+    for chart in &charts[1..] {
+        let longest = attributes(chart, "<path d=\"").iter().map(|d| d.matches('L').count()).max();
+        assert!(longest > Some(0) && !chart.contains("NaN"), "{chart}");
+    }
+    assert!(charts[0].contains("data:image/png") && charts[0].contains("det F = 1"));
+    assert_eq!(page.matches("class=\"bar\"").count(), 23, "a bar for each label");
 }

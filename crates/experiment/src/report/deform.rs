@@ -20,7 +20,7 @@ const ACCENT: &str = "var(--accent)";
 const INK: &str = "var(--ink-soft)";
 /// Differences of images in [0, 1] at which colours end.
 const RESIDUAL: f64 = 0.5;
-/// Determinants are shown up to this factor and its reciprocal.
+/// Determinants are shown up to a factor and its reciprocal: this one, or its root where hardly any goes beyond that.
 const DETERMINANT: f64 = 4.0;
 /// Squares of the checkerboard and lines of the grid, mm, about.
 const SQUARE_MM: f64 = 18.0;
@@ -30,16 +30,19 @@ const LINES_MM: f64 = 8.0;
 pub fn deformation(experiment: &Experiment, findings: &Findings, shared: Shared) -> Result<String, RunError> {
     let metrics = findings.metrics;
     let [fixed, moving] = &findings.case.descriptions;
+    let (low, high) = (metrics.det_f.p01, metrics.det_f.p99);
+    let root = DETERMINANT.sqrt();
+    let greatest = if low * root > 1.0 && high < root { root } else { DETERMINANT };
     let context = json!({
         "verdict": super::words::judged(metrics.criteria.is_empty(), metrics.missed.is_empty()),
         "answer": answer(metrics),
         "criteria": metrics.criteria,
         "tiles": tiles(metrics, shared.timings),
-        "planes": pictures(findings),
+        "planes": pictures(findings, greatest),
         "square_mm": SQUARE_MM,
         "residual": RESIDUAL,
-        "colour_bar": colour_bar(),
-        "histogram": histogram(findings),
+        "colour_bar": colour_bar(greatest),
+        "histogram": histogram(findings, greatest),
         "convergence": convergence(findings.steps),
         "metrics": metrics,
         "labels": metrics.labels,
@@ -82,6 +85,9 @@ fn tiles(metrics: &Metrics, timings: &[Timing]) -> Vec<Value> {
         tiles.push(tile(words::mm(Some(lengths.after.mean)), "mm", "from the true map, mean"));
     }
     tiles.push(tile(format!("{:.2} – {:.2}", metrics.det_f.min, metrics.det_f.max), "", "det F"));
+    if let Some(seconds) = metrics.solver_core_s {
+        tiles.push(tile(format!("{seconds:.1}"), "s", "processor time of the solver"));
+    }
     tiles.push(tile(format!("{:.1}", timings.iter().map(|t| t.wall_s).sum::<f64>()), "s", "whole run"));
     tiles
 }
@@ -91,7 +97,7 @@ fn middle(image: &Volume<f32>) -> Point {
     regiscope_diffeo::affine::moments(image, None).map_or(image.grid().centre(), |m| m.centre)
 }
 
-fn pictures(findings: &Findings) -> Vec<Value> {
+fn pictures(findings: &Findings, greatest: f64) -> Vec<Value> {
     let all = planes(findings.fixed.grid(), &middle(findings.fixed));
     let one = |plane: &Plane| {
         let fixed = plane.of(findings.fixed);
@@ -109,31 +115,35 @@ fn pictures(findings: &Findings) -> Vec<Value> {
             "residual_before": url(residual(&fixed, &before, RESIDUAL)),
             "residual_after": url(residual(&fixed, &after, RESIDUAL)),
             "grid": url(deformed_grid(&after, &plane.displacements(findings.flow), window, every)),
-            "jacobian": url(determinants(&plane.of(findings.determinant), DETERMINANT)),
+            "jacobian": url(determinants(&plane.of(findings.determinant), greatest)),
         })
     };
     all.iter().map(one).collect()
 }
 
 /// The scale of the determinants' colours.
-fn colour_bar() -> String {
+fn colour_bar(greatest: f64) -> String {
     let cols = 256;
     let value = |c: usize| super::planes::diverging(2.0 * (c as f64 + 0.5) / cols as f64 - 1.0);
     let strip = Picture { rows: 1, cols, rgb: (0..cols).map(value).collect() }.data_url();
     let tick = |(factor, words): (f64, &str)| {
-        let x = 20.0 + 380.0 * (0.5 + 0.5 * factor.ln() / DETERMINANT.ln());
+        let x = 20.0 + 380.0 * (0.5 + 0.5 * factor.ln() / greatest.ln());
         format!(
             "<line class=\"axis\" x1=\"{x:.1}\" y1=\"22\" x2=\"{x:.1}\" y2=\"26\"/><text x=\"{x:.1}\" y=\"39\" text-anchor=\"middle\">{words}</text>"
         )
     };
-    let ticks: String = [(0.25, "≤ ¼"), (0.5, "½"), (1.0, "det F = 1"), (2.0, "2"), (4.0, "≥ 4")].map(tick).concat();
+    let [least, low, high, most] =
+        if greatest < DETERMINANT { ["≤ ½", "0.71", "1.41", "≥ 2"] } else { ["≤ ¼", "½", "2", "≥ 4"] };
+    let root = greatest.sqrt();
+    let marks = [(1.0 / greatest, least), (1.0 / root, low), (1.0, "det F = 1"), (root, high), (greatest, most)];
+    let ticks: String = marks.map(tick).concat();
     format!(
         "<svg class=\"chart\" viewBox=\"0 0 420 44\" width=\"420\" height=\"44\" role=\"img\" aria-label=\"colours of det F\"><image href=\"{strip}\" x=\"20\" y=\"6\" width=\"380\" height=\"16\" preserveAspectRatio=\"none\"/><rect class=\"axis\" x=\"20\" y=\"6\" width=\"380\" height=\"16\" fill=\"none\"/>{ticks}</svg>"
     )
 }
 
 /// How many voxels have which determinant.
-fn histogram(findings: &Findings) -> String {
+fn histogram(findings: &Findings, greatest: f64) -> String {
     const BINS: usize = 80;
     let mask = findings.case.mask_fixed.as_ref();
     // The background hardly deforms and would hide the rest.
@@ -143,11 +153,11 @@ fn histogram(findings: &Findings) -> String {
         if !stands_out(o) || d.is_nan() || *d <= 0.0 {
             continue;
         }
-        let place = 0.5 + 0.5 * f64::from(*d).ln() / DETERMINANT.ln();
+        let place = 0.5 + 0.5 * f64::from(*d).ln() / greatest.ln();
         counts[((place * BINS as f64).max(0.0) as usize).min(BINS - 1)] += 1;
         total += 1;
     }
-    let edge = |n: usize| DETERMINANT.powf(2.0 * n as f64 / BINS as f64 - 1.0);
+    let edge = |n: usize| greatest.powf(2.0 * n as f64 / BINS as f64 - 1.0);
     let percent = |n: usize| 100.0 * counts[n] as f64 / total.max(1) as f64;
     let steps: Vec<(f64, f64)> = (0..BINS).flat_map(|n| [(edge(n), percent(n)), (edge(n + 1), percent(n))]).collect();
     let most = (0..BINS).map(percent).fold(1.0, f64::max);
@@ -156,7 +166,7 @@ fn histogram(findings: &Findings) -> String {
         line("", INK, Mark::Dashes, vec![(1.0, 0.0), (1.0, 1.08 * most)]),
         line("", ACCENT, Mark::Line(1.8, 1.0), steps),
     ];
-    let x = Axis { label: "det F".into(), range: [1.0 / DETERMINANT, DETERMINANT], log: true };
+    let x = Axis { label: "det F".into(), range: [1.0 / greatest, greatest], log: true };
     Chart { title: String::new(), size: [520.0, 300.0], x, y, backdrop: None, series }.svg()
 }
 
@@ -181,7 +191,12 @@ fn convergence(steps: &[Value]) -> Vec<Value> {
             let of_stage = || steps.iter().enumerate().filter(|(_, s)| s["stage"].as_u64() == Some(*stage));
             let points: Vec<(f64, f64)> = of_stage().filter_map(|(i, s)| place(i, s)).collect();
             let shape: Vec<String> = of_stage().next().map_or(Vec::new(), |(_, s)| words_of(&s["shape"]));
-            series.push(line(&shape.join("×"), colour, Mark::Line(1.6, 1.0), points.clone()));
+            series.push(line(
+                &format!("{}. {}", stage + 1, shape.join("×")),
+                colour,
+                Mark::Line(1.6, 1.0),
+                points.clone(),
+            ));
             series.push(line("", colour, Mark::Dots, points));
         }
         let svg = Chart { title: String::new(), size: [520.0, 320.0], x, y, backdrop: None, series }.svg();

@@ -45,9 +45,13 @@ impl Axis {
         let [low, high] = self.range;
         if self.log {
             let decades = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
-            let steps: &[f64] = if (high / low).log10() > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+            let steps: &[f64] = match (high / low).log10() {
+                decades if decades > 2.5 => &[1.0],
+                decades if decades > 0.8 => &[1.0, 2.0, 5.0],
+                _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
+            };
             let values = decades.flat_map(|d| steps.iter().map(move |s| s * 10f64.powi(d)));
-            return values.filter(|v| (low..=high).contains(v)).map(|v| (v, plain(v, v))).collect();
+            return values.filter(|v| (low..=high).contains(v)).map(|v| (v, short(v))).collect();
         }
         let rough = (high - low) / 5.0;
         let power = 10f64.powf(rough.log10().floor());
@@ -70,6 +74,13 @@ fn extent(values: impl Iterator<Item = f64>) -> [f64; 2] {
 fn plain(value: f64, step: f64) -> String {
     let decimals = (-step.abs().log10()).ceil().clamp(0.0, 6.0) as usize;
     format!("{value:.decimals$}").replace('-', "−")
+}
+
+/// A number of two figures, as a tick of a logarithmic axis has it.
+fn short(value: f64) -> String {
+    let one = plain(value, value);
+    let exact = one.parse::<f64>().is_ok_and(|shown| (shown - value).abs() < 1e-3 * value);
+    if exact { one } else { plain(value, 0.1 * value) }
 }
 
 /// Points that belong together.
@@ -160,7 +171,7 @@ impl Chart {
             };
             draw(&mut out, &sample, &|v| v, &|v| v, [0.0, 0.0, width, height]);
             text(&mut out, x + 21.0, y + 4.0, "start", "", &series.name);
-            x += 34.0 + 6.4 * series.name.chars().count() as f64;
+            x += 34.0 + 7.2 * series.name.chars().count() as f64;
         }
         out.push_str("</svg>");
         out

@@ -13,6 +13,7 @@
 //! | `warped.nii.gz`, `warped_labels.nii.gz`, `residual.nii.gz` | the deformed moving image and labels, the difference left |
 //! | `displacement.nii.gz`, `inverse_displacement.nii.gz` | the whole map and its inverse (5-D, intent 1007, LPS, mm) |
 //! | `velocity.nii.gz`, `jacobian.nii.gz`, `affine.tfm` | the flow's velocity, det F of the whole map, the affine map |
+//! | `pair/` | the two images, labels, landmarks and displacements of a seeded pair |
 //! | `report.html` | all of it to read, without a network |
 //! | `state/` | finished starts, or the last step's checkpoint, of an unfinished run |
 

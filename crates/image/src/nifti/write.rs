@@ -46,7 +46,7 @@ fn write_file(
             file.write_all(header).map_err(error)?;
             return numbers(file).map_err(error);
         }
-        let mut encoder = GzEncoder::new(file, Compression::default());
+        let mut encoder = GzEncoder::new(file, Compression::fast());
         encoder.write_all(header).map_err(error)?;
         numbers(&mut encoder).map_err(error)?;
         encoder.finish().map(|_| ()).map_err(error)

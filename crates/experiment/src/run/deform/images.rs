@@ -1,12 +1,13 @@
 //! The two images and what is known about them, from files or from a seed.
 
 use super::super::error::RunError;
+use super::super::folder::RunFolder;
 use crate::experiment::{PairFiles, PairSource};
 use regiscope_datasets::brain::{self, name_of};
 use regiscope_diffeo::fault::check_image;
 use regiscope_diffeo::prepare::same_place;
 use regiscope_geometry::points_file::{self, NamedPoint};
-use regiscope_image::{Volume, read_labels, read_volume};
+use regiscope_image::{Volume, read_labels, read_volume, write_nifti, write_nifti_displacements};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -62,6 +63,27 @@ pub fn load(source: &PairSource, warnings: &mut Vec<String>) -> Result<Case, Run
         }
         PairSource::Files(files) => read(files, warnings),
     }
+}
+
+/// Writes a generated pair to `pair/`, so that other programs and commands can take it.
+pub fn write(case: &Case, folder: &RunFolder) -> Result<(), RunError> {
+    folder.make_dir("pair")?;
+    let file = |name: &str| folder.file(&format!("pair/{name}"));
+    write_nifti(&file("fixed.nii.gz"), &case.fixed[0])?;
+    write_nifti(&file("moving.nii.gz"), &case.moving[0])?;
+    for (name, labels) in [("fixed", &case.labels_fixed), ("moving", &case.labels_moving)] {
+        if let Some(labels) = labels {
+            write_nifti(&file(&format!("{name}_labels.nii.gz")), labels)?;
+        }
+    }
+    if let Some([fixed, moving]) = &case.landmarks {
+        points_file::write(&file("fixed.csv"), fixed)?;
+        points_file::write(&file("moving.csv"), moving)?;
+    }
+    if let Some(truth) = &case.truth {
+        write_nifti_displacements(&file("displacement.nii.gz"), truth)?;
+    }
+    Ok(())
 }
 
 fn read(files: &PairFiles, warnings: &mut Vec<String>) -> Result<Case, RunError> {

@@ -8,7 +8,7 @@ use super::error::RunError;
 use super::folder::RunFolder;
 use super::{Finished, Progress, RunOptions, Status, Stopwatch};
 use crate::document::deform as typed;
-use crate::experiment::{Deformation as Task, Experiment};
+use crate::experiment::{Deformation as Task, Experiment, PairSource};
 use crate::report;
 use figures::{AffineFigures, Metrics, Stages};
 use images::Case;
@@ -63,6 +63,9 @@ pub(super) fn run(
 
     observer(Progress::begin("loading"));
     let case = images::load(&task.source, &mut warnings)?;
+    if matches!(task.source, PairSource::Brains(_)) {
+        images::write(&case, folder)?;
+    }
     watch.lap("loading");
 
     observer(Progress::begin("affine stage"));

@@ -1,6 +1,8 @@
 //! The program from outside: its output, its files, its refusals and its exit statuses.
 
 mod challenge;
+mod challenge_inputs;
+mod challenge_report;
 mod check;
 mod completions;
 mod data;

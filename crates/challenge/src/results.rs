@@ -109,7 +109,7 @@ pub enum ResultsError {
         count: usize,
     },
     /// A value that is no number one can rank.
-    #[error("line {line}: the value of {cell} is {value}; accepted are finite numbers")]
+    #[error("line {line}: the value of {cell} is {value:e}; accepted are finite numbers up to 1e150 in magnitude")]
     NotFinite {
         /// Line of the table.
         line: u64,
@@ -165,6 +165,9 @@ impl fmt::Display for Cell {
         write!(f, "algorithm {:?}, case {:?}, task {:?}", self.algorithm, self.case, self.task)
     }
 }
+
+/// Squares of larger values, which standard deviations need, would not be finite.
+const LARGEST: f64 = 1e150;
 
 /// Numbers for names, in the order of their first appearance.
 #[derive(Default)]
@@ -225,7 +228,7 @@ pub fn from_long(table: &LongTable, better: Better, missing: Missing) -> Result<
             algorithm: table.algorithm[row].clone(),
         };
         let value = table.value[row];
-        if value.is_infinite() {
+        if value.abs() > LARGEST {
             return Err(ResultsError::NotFinite { line, cell: cell(), value });
         }
         if let Some((_, first)) = into.cells.insert((case, algorithm), (value, line)) {

@@ -299,6 +299,9 @@ impl Check<'_> {
         for (table, _) in belonging.iter().filter(|(_, there)| *there && !registers && !deforms) {
             self.refuse(table, format!("[{table}] belongs to [register], which is not there"));
         }
+        if let Some(ranking) = &tables.ranking {
+            return self.only_ranking(ranking);
+        }
         match (&tables.render, &tables.register, &tables.deform) {
             (Some(_), None, None) => self.scene().map(Task::Render),
             (None, Some(register), None) => {
@@ -307,7 +310,10 @@ impl Check<'_> {
             }
             (None, None, Some(deform)) => self.deformation(deform).map(|d| Task::Deform(Box::new(d))),
             (None, None, None) => {
-                self.refuse("", "no task: the document needs a [register], a [render] or a [deform] table");
+                self.refuse(
+                    "",
+                    "no task: the document needs a [register], a [render], a [deform] or a [ranking] table",
+                );
                 None
             }
             _ => {

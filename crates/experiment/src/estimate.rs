@@ -2,7 +2,10 @@
 
 use crate::document::deform::Preset;
 use crate::document::register::Optimiser;
-use crate::experiment::{Deformation, Experiment, PairSource, Registration, Task, ViewGeometry, VolumeSource};
+use crate::experiment::{
+    Deformation, Experiment, PairSource, RankingSource, RankingTask, Registration, Task, ViewGeometry, VolumeSource,
+};
+use regiscope_challenge::ranking::Method;
 use regiscope_geometry::camera_file;
 use serde::Serialize;
 
@@ -38,6 +41,7 @@ impl Experiment {
         let scene = match &self.task {
             Task::Render(scene) | Task::Register(scene, _) => scene,
             Task::Deform(task) => return deformation(task),
+            Task::Rank(task) => return ranking(task),
         };
         let (voxels, load_s) = match &scene.volume {
             VolumeSource::Phantom(settings) => (settings.check().map_or(0, |g| g.len()), PHANTOM_S_PER_VOXEL),
@@ -48,7 +52,7 @@ impl Experiment {
         let pixels: usize = scene.views.iter().map(|v| pixels(&v.geometry)).sum();
         let task_s = match &self.task {
             Task::Register(_, task) => registration_s(task, pixels as f64, scene.views.len() as f64),
-            Task::Render(_) | Task::Deform(_) => 0.0,
+            Task::Render(_) | Task::Deform(_) | Task::Rank(_) => 0.0,
         };
         Estimate {
             memory_bytes: BYTES_AT_LEAST + voxels as u64 * BYTES_PER_VOXEL + pixels as u64 * BYTES_PER_PIXEL,
@@ -76,6 +80,25 @@ fn deformation(task: &Deformation) -> Estimate {
     Estimate {
         memory_bytes: BYTES_AT_LEAST + voxels as u64 * DEFORM_BYTES_PER_VOXEL,
         core_seconds: 0.3 + voxels as f64 * (of_preset + DEFORM_FILES_S_PER_VOXEL),
+    }
+}
+
+/// Bytes of a result: names in the table, values, figures.
+const BYTES_PER_RESULT: u64 = 600;
+/// Seconds of a pairwise test in a resample for each case; other methods cost a hundredth.
+const S_PER_TESTED_CASE: f64 = 4e-9;
+
+fn ranking(task: &RankingTask) -> Estimate {
+    // A row of a table has at least some twenty bytes.
+    let (results, algorithms) = match &task.source {
+        RankingSource::Study(s) => (s.images * s.algorithms, s.algorithms),
+        RankingSource::File(path, _) => (std::fs::metadata(path).map_or(0, |m| m.len() as usize / 20), 10),
+    };
+    let tests = matches!(task.settings.method.1, Method::TestThenRank(_));
+    let resamples = task.settings.resamples as f64 * if tests { 1.0 } else { 0.01 };
+    Estimate {
+        memory_bytes: BYTES_AT_LEAST + results as u64 * BYTES_PER_RESULT,
+        core_seconds: 0.2 + resamples * results as f64 * algorithms as f64 * S_PER_TESTED_CASE + results as f64 * 2e-5,
     }
 }
 

@@ -2,10 +2,13 @@
 
 use crate::document::Tables;
 use crate::document::deform::Deform;
+use crate::document::ranking::{RankingTable, ResultColumns};
 use crate::document::register as typed;
 use crate::document::tables::{Beam, ImageHolds, Units};
+use regiscope_challenge::ranking::analysis::Settings;
 use regiscope_datasets::brain::PairSettings;
 use regiscope_datasets::phantom::PhantomSettings;
+use regiscope_datasets::study::StudySettings;
 pub use regiscope_drr::attenuation::Attenuation as AttenuationModel;
 use regiscope_geometry::{AffineMap, Rigid, Twist};
 use std::path::PathBuf;
@@ -119,6 +122,28 @@ pub enum Task {
     Register(Box<Scene>, Box<Registration>),
     /// Deform one volume onto another.
     Deform(Box<Deformation>),
+    /// Rank algorithms.
+    Rank(Box<RankingTask>),
+}
+
+/// A checked ranking.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankingTask {
+    /// Where the results come from.
+    pub source: RankingSource,
+    /// How each task is analysed.
+    pub settings: Settings,
+    /// What was asked for beside.
+    pub asked: RankingTable,
+}
+
+/// Where results of algorithms come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RankingSource {
+    /// A table that exists, and its columns.
+    File(PathBuf, ResultColumns),
+    /// A seeded study.
+    Study(Box<StudySettings>),
 }
 
 /// A checked deformable registration.

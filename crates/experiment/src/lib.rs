@@ -5,6 +5,7 @@
 
 mod check;
 mod check_deform;
+mod check_ranking;
 mod clock;
 pub mod document;
 mod estimate;
@@ -18,8 +19,9 @@ pub use clock::{Clock, SystemClock};
 pub use document::{Document, DocumentErrors, json_schema};
 pub use estimate::Estimate;
 pub use experiment::{
-    AttenuationModel, Deformation, Experiment, LandscapeScheme, PairFiles, PairSource, Registration, Scene, Simulation,
-    StartScheme, Task, ViewGeometry, ViewSource, VolumeSource,
+    AttenuationModel, Deformation, Experiment, LandscapeScheme, PairFiles, PairSource, RankingSource, RankingTask,
+    Registration, Scene, Simulation, StartScheme, Task, ViewGeometry, ViewSource, VolumeSource,
 };
 pub use provenance::{Hardware, Provenance};
+pub use report::challenge as challenge_report;
 pub use run::{Outcome, Progress, RunError, RunOptions, Status, run};

@@ -6,6 +6,7 @@
 
 pub mod assignment;
 pub mod boundary;
+pub mod boxes;
 pub mod detection;
 pub mod distance;
 pub mod instances;

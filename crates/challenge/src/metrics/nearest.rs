@@ -2,7 +2,7 @@
 //!
 //! Surfaces that are compared mostly lie near each other. So the rows of voxels around an element are visited by
 //! ascending distance, and the nearest site of each is found by bisection, until no row can be nearer than what was
-//! found. An element may visit [`VISITS`] rows; what is then undecided is left to the distance transform of
+//! found. An element may visit 512 rows; what is then undecided is left to the distance transform of
 //! [`distance`](super::distance), so that the cost stays linear in the number of voxels whatever the surfaces are.
 
 use super::distance::squared_distances_at;

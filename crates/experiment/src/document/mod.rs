@@ -3,6 +3,7 @@
 pub mod deform;
 mod error;
 mod node;
+pub mod ranking;
 pub mod register;
 mod structure;
 pub mod tables;

@@ -4,6 +4,7 @@
 //! written from. Their field docs are the manual of the format.
 
 use super::deform::{BrainPair, Deform, PairTable};
+use super::ranking::RankingTable;
 use super::register::{Criteria, Landscape, Projector, Register, Render, Starts, Targets};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,9 @@ pub struct Tables {
     /// Task: deform one volume onto another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deform: Option<Deform>,
+    /// Task: rank algorithms, and say how sure the ranks are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<RankingTable>,
     /// Where the registrations start (with `[register]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starts: Option<Starts>,
@@ -87,6 +91,7 @@ impl Default for Tables {
             pair: None,
             brain_pair: None,
             deform: None,
+            ranking: None,
             starts: None,
             targets: None,
             landscape: None,

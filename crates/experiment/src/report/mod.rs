@@ -1,5 +1,7 @@
 //! `report.html`: one self-contained page. Figures are inline SVG and PNG, nothing is loaded from elsewhere.
 
+mod canvas;
+pub mod challenge;
 mod charts;
 mod compact;
 mod deform;

@@ -1,6 +1,7 @@
 //! A small writer of charts as inline SVG. Colours are CSS variables of the report's page, so that charts follow
 //! light and dark.
 
+use super::canvas::{escape, line, text};
 use std::fmt::Write;
 
 /// The part of the data that an axis shows, and how.
@@ -41,7 +42,7 @@ impl Axis {
     }
 
     /// Values that get a tick, with their labels.
-    fn ticks(&self) -> Vec<(f64, String)> {
+    pub fn ticks(&self) -> Vec<(f64, String)> {
         let [low, high] = self.range;
         if self.log {
             let decades = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
@@ -63,7 +64,7 @@ impl Axis {
 }
 
 /// Smallest and largest finite value; `[0, 1]` if there is none.
-fn extent(values: impl Iterator<Item = f64>) -> [f64; 2] {
+pub fn extent(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let [low, high] = values
         .filter(|v| v.is_finite())
         .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| [low.min(v), high.max(v)]);
@@ -181,17 +182,17 @@ impl Chart {
         for (value, label) in self.x.ticks() {
             let x = left + w * self.x.at(value);
             if self.backdrop.is_none() {
-                line(out, [x, top, x, top + h], "grid");
+                line(out, [x, top, x, top + h], "class=\"grid\"");
             }
-            line(out, [x, top + h, x, top + h + 4.0], "axis");
+            line(out, [x, top + h, x, top + h + 4.0], "class=\"axis\"");
             text(out, x, top + h + 17.0, "middle", "", &label);
         }
         for (value, label) in self.y.ticks() {
             let y = top + h * (1.0 - self.y.at(value));
             if self.backdrop.is_none() {
-                line(out, [left, y, left + w, y], "grid");
+                line(out, [left, y, left + w, y], "class=\"grid\"");
             }
-            line(out, [left - 4.0, y, left, y], "axis");
+            line(out, [left - 4.0, y, left, y], "class=\"axis\"");
             text(out, left - 7.0, y + 4.0, "end", "", &label);
         }
         let _ = write!(
@@ -255,23 +256,6 @@ fn draw(out: &mut String, series: &Series, px: &dyn Fn(f64) -> f64, py: &dyn Fn(
             }
         }
     }
-}
-
-fn line(out: &mut String, [x1, y1, x2, y2]: [f64; 4], class: &str) {
-    let _ = write!(out, "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>");
-}
-
-fn text(out: &mut String, x: f64, y: f64, anchor: &str, class: &str, words: &str) {
-    let _ = write!(
-        out,
-        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",
-        escape(words)
-    );
-}
-
-/// Text that is safe inside SVG and HTML.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@
 //! | `displacement.nii.gz`, `inverse_displacement.nii.gz` | the whole map and its inverse (5-D, intent 1007, LPS, mm) |
 //! | `velocity.nii.gz`, `jacobian.nii.gz`, `affine.tfm` | the flow's velocity, det F of the whole map, the affine map |
 //! | `pair/` | the two images, labels, landmarks and displacements of a seeded pair |
+//! | `ranking.csv`, `significance.csv`, `methods.csv`, `bootstrap_ranks.csv`, `*.tex`, `rankings.json` | rankings as tables and as JSON |
+//! | `grand_challenge.json` | values and aggregates as grand-challenge.org reads them |
 //! | `report.html` | all of it to read, without a network |
 //! | `state/` | finished starts, or the last step's checkpoint, of an unfinished run |
 
@@ -29,6 +31,7 @@ pub mod measure;
 mod moving;
 mod physics;
 pub mod pieces;
+mod ranking;
 pub mod record;
 pub mod registration;
 mod rendering;
@@ -196,6 +199,7 @@ pub fn run(
         Task::Render(scene) => rendering::run(experiment, scene, &folder, &options, observer)?,
         Task::Register(scene, task) => registration::run(experiment, scene, task, &folder, &options, observer)?,
         Task::Deform(task) => deform::run(experiment, task, &folder, &options, observer)?,
+        Task::Rank(task) => ranking::run(experiment, task, &folder, &options, observer)?,
     };
     let used = energy::used(options.meter, region);
     let Some(Finished { status, metrics, timings, warnings }) = finished else {

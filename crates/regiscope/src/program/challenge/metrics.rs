@@ -1,84 +1,39 @@
-//! `regiscope challenge metrics`.
+//! `regiscope challenge metrics`: of a pair of masks, or of all masks of a manifest.
 
-use super::tell;
+use super::{results, tell, written};
 use crate::program::args::challenge::{MetricConvention, MetricsArgs};
 use crate::program::failure::{Ending, Failure};
 use crate::program::output::Output;
+use regiscope_challenge::manifest::{self, Entry, Scores};
 use regiscope_challenge::metrics::boundary::Band;
-use regiscope_challenge::metrics::instances::{Matching, Overlaps, multi_instance};
-use regiscope_challenge::metrics::mask::Mask;
-use regiscope_challenge::metrics::segmentation::{Convention, Metric, Options, evaluate};
+use regiscope_challenge::metrics::request::{NamedScore, Request};
+use regiscope_challenge::metrics::segmentation::{Convention, Options};
+use regiscope_experiment::challenge_report::grand_challenge::{self, CaseMetrics};
 use regiscope_image::{Volume, read_labels};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// Names of metrics of several instances.
-const INSTANCE_METRICS: [&str; 5] = ["mi-dsc", "mi-nsd", "pq", "sq", "rq"];
-
-/// Metrics as they were asked for: of one structure, and of instances.
-struct Asked {
-    masks: Vec<(String, Metric)>,
-    instances: Vec<String>,
-}
-
-/// Compares a segmentation with its reference.
+/// Computes metrics.
 pub fn run(arguments: &MetricsArgs, output: Output) -> Result<Ending, Failure> {
-    let asked = asked(&arguments.metrics)?;
-    let (convention, options) = (convention(arguments.convention), options(arguments)?);
-    let [reference, prediction] = [read(&arguments.reference)?, read(&arguments.prediction)?];
-    let mut all = Map::new();
-    let mut rules = Map::new();
-    if arguments.label.len() < 2 {
-        let pair = [&reference, &prediction].map(|v| mask(v, arguments.label.first().copied()));
-        compare(&pair, &asked, convention, &options, arguments, &mut all, &mut rules)?;
-    } else {
-        let mut labels = Map::new();
-        for &label in &arguments.label {
-            let (mut values, mut of_label) = (Map::new(), Map::new());
-            let pair = [&reference, &prediction].map(|v| mask(v, Some(label)));
-            compare(&pair, &asked, convention, &options, arguments, &mut values, &mut of_label)?;
-            labels.insert(label.to_string(), Value::Object(values));
-            rules.insert(label.to_string(), Value::Object(of_label));
+    let request = request(arguments)?;
+    let (value, cases, words) = match (&arguments.manifest, &arguments.reference, &arguments.prediction) {
+        (Some(path), ..) => of_manifest(path, &request, arguments.table.as_deref())?,
+        (None, Some(reference), Some(prediction)) => of_pair(reference, prediction, &request)?,
+        _ => {
+            return Err(Failure::Input("--reference and --prediction, or --manifest, say what is compared".to_owned()));
         }
-        all.insert("labels".into(), Value::Object(labels));
+    };
+    if let Some(path) = &arguments.grand_challenge {
+        let metrics = grand_challenge::metrics(&cases);
+        written(path, &serde_json::to_vec_pretty(&metrics).map_err(|e| Failure::file(path, e))?)?;
     }
-    if !asked.instances.is_empty() {
-        instances(&reference, &prediction, &asked, convention, &options, &mut all, &mut rules)
-            .map_err(|e| Failure::file(&arguments.prediction, e))?;
-    }
-    all.insert("convention".into(), json!(convention));
-    all.insert("tolerance_mm".into(), json!(options.tolerance_mm));
-    all.insert("rules".into(), Value::Object(rules));
-    let value = Value::Object(all);
-    tell(&value, arguments.json.as_ref(), output, || words(&value))?;
+    tell(&value, arguments.json.as_ref(), output, || words)?;
     Ok(Ending::Done)
 }
 
-fn asked(names: &[String]) -> Result<Asked, Failure> {
-    let (mut masks, mut instances) = (Vec::new(), Vec::new());
-    for name in names {
-        let plain = name.trim().to_ascii_lowercase().replace('_', "-");
-        if INSTANCE_METRICS.contains(&&*plain) {
-            instances.push(name.trim().to_owned());
-        } else {
-            let metric = name
-                .parse()
-                .map_err(|e| Failure::Input(format!("{e}; of instances {}", INSTANCE_METRICS.join(", "))))?;
-            masks.push((name.trim().to_owned(), metric));
-        }
-    }
-    Ok(Asked { masks, instances })
-}
+type Answer = (Value, Vec<CaseMetrics>, String);
 
-fn convention(convention: MetricConvention) -> Convention {
-    match convention {
-        MetricConvention::MetricsReloaded => Convention::MetricsReloaded,
-        MetricConvention::DeepmindSurfaceDistance => Convention::DeepmindSurfaceDistance,
-        MetricConvention::Monai => Convention::Monai,
-    }
-}
-
-fn options(arguments: &MetricsArgs) -> Result<Options, Failure> {
+fn request(arguments: &MetricsArgs) -> Result<Request, Failure> {
     let MetricsArgs { tolerance, boundary_distance, .. } = *arguments;
     if !(tolerance >= 0.0 && tolerance.is_finite()) {
         return Err(Failure::Input(format!("--tolerance is {tolerance} mm; accepted are numbers from 0")));
@@ -87,71 +42,136 @@ fn options(arguments: &MetricsArgs) -> Result<Options, Failure> {
         let found = format!("--boundary-distance is {boundary_distance} voxels; accepted are numbers above 0");
         return Err(Failure::Input(found));
     }
-    Ok(Options { tolerance_mm: tolerance, band: Band::Distance(boundary_distance) })
+    let options = Options { tolerance_mm: tolerance, band: Band::Distance(boundary_distance) };
+    let labels = arguments.label.clone();
+    Request::new(&arguments.metrics, convention(arguments.convention), options, labels)
+        .map_err(|e| Failure::Input(e.to_string()))
 }
 
-fn read(path: &Path) -> Result<Volume<u16>, Failure> {
-    read_labels(path).map_err(|e| Failure::file(path, e))
-}
-
-/// The voxels of a label, or of all.
-fn mask(labels: &Volume<u16>, label: Option<u16>) -> Mask {
-    let inside = labels.data().iter().map(|&l| label.map_or(l != 0, |label| l == label)).collect();
-    let grid = labels.grid();
-    Mask::new(grid.shape(), grid.spacing(), inside).expect("a volume fills its grid, whose spacing is positive")
-}
-
-fn compare(
-    [reference, prediction]: &[Mask; 2],
-    asked: &Asked,
-    convention: Convention,
-    options: &Options,
-    arguments: &MetricsArgs,
-    values: &mut Map<String, Value>,
-    rules: &mut Map<String, Value>,
-) -> Result<(), Failure> {
-    let metrics: Vec<Metric> = asked.masks.iter().map(|(_, metric)| *metric).collect();
-    let scores = evaluate(reference, prediction, &metrics, convention, options)
-        .map_err(|e| Failure::file(&arguments.prediction, e))?;
-    for ((name, _), score) in asked.masks.iter().zip(scores) {
-        // JSON has no infinity: null, and the rule says so.
-        values.insert(name.clone(), json!(score.value.filter(|v| v.is_finite())));
-        if let Some(rule) = score.rule {
-            rules.insert(name.clone(), json!(rule));
-        }
+/// The convention of its option.
+pub fn convention(convention: MetricConvention) -> Convention {
+    match convention {
+        MetricConvention::MetricsReloaded => Convention::MetricsReloaded,
+        MetricConvention::DeepmindSurfaceDistance => Convention::DeepmindSurfaceDistance,
+        MetricConvention::Monai => Convention::Monai,
     }
-    Ok(())
 }
 
-fn instances(
-    reference: &Volume<u16>,
-    prediction: &Volume<u16>,
-    asked: &Asked,
-    convention: Convention,
-    options: &Options,
-    values: &mut Map<String, Value>,
-    rules: &mut Map<String, Value>,
-) -> Result<(), regiscope_challenge::metrics::mask::MaskError> {
-    let [a, b] = [reference, prediction].map(|v| v.data().iter().map(|&l| u32::from(l)).collect::<Vec<u32>>());
-    mask(reference, None).check_like(&mask(prediction, None))?;
-    let grid = reference.grid();
-    let scores = multi_instance(&a, &b, grid.shape(), grid.spacing(), convention, options)?;
-    let overlaps = Overlaps::new(&a, &b);
-    let quality = overlaps.panoptic_quality(&overlaps.matched(Matching::Iou(0.5)));
-    for name in &asked.instances {
-        let (value, rule) = match name.to_ascii_lowercase().replace('_', "-").as_str() {
-            "mi-dsc" => (scores.mi_dsc, "the reference has no instance: undefined"),
-            "mi-nsd" => (scores.mi_nsd, "the reference has no instance: undefined"),
-            "pq" => (quality.pq, "there are no instances: undefined"),
-            "sq" => (quality.sq, "no instances match: undefined"),
-            _ => (quality.rq, "there are no instances: undefined"),
+/// JSON has no infinity: null, and the rule says so.
+fn finite(score: &NamedScore) -> Option<f64> {
+    score.value.filter(|v| v.is_finite())
+}
+
+fn of_pair(reference: &Path, prediction: &Path, request: &Request) -> Result<Answer, Failure> {
+    let read = |path: &Path| -> Result<Volume<u16>, Failure> { read_labels(path).map_err(|e| Failure::file(path, e)) };
+    let scores = request.compare(&read(reference)?, &read(prediction)?).map_err(|e| Failure::file(prediction, e))?;
+    // Metrics of one label stand as those of all; of several, by label.
+    let by_label = request.labels.len() > 1;
+    let (mut all, mut rules, mut labels) = (Map::new(), Map::new(), Map::new());
+    for score in &scores {
+        let key = score.label.filter(|_| by_label).map(|l| l.to_string());
+        let (values, rules) = match &key {
+            Some(key) => (object(&mut labels, key), object(&mut rules, key)),
+            None => (&mut all, &mut rules),
         };
-        values.insert(name.clone(), json!(value));
-        if value.is_none() {
-            rules.insert(name.clone(), json!(rule));
+        values.insert(score.name.clone(), json!(finite(score)));
+        if let Some(rule) = score.rule {
+            rules.insert(score.name.clone(), json!(rule));
         }
     }
-    Ok(())
+    if by_label {
+        all.insert("labels".into(), Value::Object(labels));
+    }
+    all.insert("convention".into(), json!(request.convention));
+    all.insert("tolerance_mm".into(), json!(request.options.tolerance_mm));
+    all.insert("rules".into(), Value::Object(rules));
+    let name = prediction.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let cases = by_labels(vec![("case".to_owned(), name)], &scores);
+    let value = Value::Object(all);
+    let words = words(&value);
+    Ok((value, cases, words))
+}
+
+/// The object under a key, made if need be.
+fn object<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    let value = map.entry(key.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+    value.as_object_mut().expect("only objects are put here")
+}
+
+/// One row for each label, in the order of the scores.
+fn by_labels(names: Vec<(String, String)>, scores: &[NamedScore]) -> Vec<CaseMetrics> {
+    let row = |of: &[NamedScore]| {
+        let mut names = names.clone();
+        names.extend(of[0].label.map(|l| ("label".to_owned(), l.to_string())));
+        let rules = of.iter().filter_map(|s| Some((s.name.clone(), s.rule?.to_owned()))).collect();
+        CaseMetrics { names, values: of.iter().map(|s| (s.name.clone(), finite(s))).collect(), rules }
+    };
+    scores.chunk_by(|a, b| a.label == b.label).map(row).collect()
+}
+
+fn of_manifest(path: &Path, request: &Request, table: Option<&Path>) -> Result<Answer, Failure> {
+    let (entries, folder) = results::entries(path)?;
+    let scores = manifest::evaluate(&entries, &folder, request).map_err(|e| Failure::file(path, e))?;
+    let cases: Vec<CaseMetrics> = entries.iter().zip(&scores).flat_map(|(e, s)| rows(e, s, request)).collect();
+    if let Some(path) = table {
+        written(path, csv(&cases, request).as_bytes())?;
+    }
+    let mut value = grand_challenge::metrics(&cases);
+    value["convention"] = json!(request.convention);
+    value["tolerance_mm"] = json!(request.options.tolerance_mm);
+    let mut words = format!("{} answers\n", entries.len());
+    for (name, aggregate) in value["aggregates"].as_object().into_iter().flatten() {
+        let number = |key: &str| aggregate[key].as_f64().map_or("-".to_owned(), |v| format!("{v:.6}"));
+        words += &format!(
+            "  {name:<24}  mean {}  median {}  undefined {}\n",
+            number("mean"),
+            number("50pc"),
+            aggregate["undefined"]
+        );
+    }
+    Ok((value, cases, words))
+}
+
+/// The rows of one answer; of one that is not there, a row without values.
+fn rows(entry: &Entry, scores: &Scores, request: &Request) -> Vec<CaseMetrics> {
+    let named = |key: &str, name: &String| (key.to_owned(), name.clone());
+    let mut names = vec![named("task", &entry.task), named("case", &entry.case), named("algorithm", &entry.algorithm)];
+    names.extend(entry.cluster.as_ref().map(|c| named("cluster", c)));
+    match scores {
+        Some(scores) => by_labels(names, scores),
+        None => {
+            let values = request.names().map(|n| (n.to_owned(), None)).collect();
+            let rules =
+                request.names().map(|n| (n.to_owned(), "there is no prediction: undefined".to_owned())).collect();
+            vec![CaseMetrics { names, values, rules }]
+        }
+    }
+}
+
+/// The rows as a table that `rank` reads; rules stand in a column of their own.
+fn csv(cases: &[CaseMetrics], request: &Request) -> String {
+    let mut header: Vec<&str> = vec!["task", "case", "algorithm"];
+    for optional in ["cluster", "label"] {
+        if cases.iter().any(|c| c.names.iter().any(|(name, _)| name == optional)) {
+            header.push(optional);
+        }
+    }
+    let names = header.clone();
+    header.extend(request.names());
+    header.push("rules");
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&header).expect("memory can be written to");
+    for case in cases {
+        let find = |name: &&str| case.names.iter().find(|(n, _)| n == name).map_or(String::new(), |(_, v)| v.clone());
+        let value = |name: &str| {
+            let found = case.values.iter().find(|(n, _)| n == name).and_then(|(_, v)| *v);
+            found.map_or(String::new(), |v| v.to_string())
+        };
+        let rules: Vec<String> = case.rules.iter().map(|(name, rule)| format!("{name}: {rule}")).collect();
+        let row = names.iter().map(find).chain(request.names().map(value)).chain([rules.join("; ")]);
+        writer.write_record(row.collect::<Vec<_>>()).expect("rows are as long as the header");
+    }
+    String::from_utf8(writer.into_inner().expect("memory can be written to")).expect("text was written")
 }
 
 /// One line for each metric.

@@ -1,11 +1,10 @@
 //! A ranking in words.
 
-use super::rank::Answer;
-use crate::program::args::challenge::RankArgs;
+use regiscope_challenge::ranking::analysis::{Settings, TaskAnalysis};
 use regiscope_challenge::ranking::consensus::Joined;
 
 /// A table for each task, best algorithm first.
-pub fn words(answers: &[Answer], joined: &[(&str, Joined)], arguments: &RankArgs) -> String {
+pub fn words(answers: &[TaskAnalysis], joined: &[(String, Joined)], settings: &Settings) -> String {
     let mut text = String::new();
     for answer in answers {
         let results = &answer.results;
@@ -14,9 +13,9 @@ pub fn words(answers: &[Answer], joined: &[(&str, Joined)], arguments: &RankArgs
             results.task,
             results.algorithms.len(),
             results.cases.len(),
-            arguments.method
+            settings.method.0
         );
-        let level = 100.0 * (1.0 - arguments.alpha);
+        let level = 100.0 * (1.0 - settings.test.alpha);
         let mut lines = vec![[
             "rank".to_owned(),
             "algorithm".to_owned(),
@@ -24,7 +23,7 @@ pub fn words(answers: &[Answer], joined: &[(&str, Joined)], arguments: &RankArgs
             answer.sets.as_ref().map_or(String::new(), |_| format!("{level:.0} % set")),
             "superior to".to_owned(),
         ]];
-        for i in by_rank(&answer.ranking.ranks) {
+        for i in answer.by_rank() {
             let superior = answer.significance.row(i).iter().filter(|&&s| s).count();
             lines.push([
                 answer.ranking.ranks[i].to_string(),
@@ -36,7 +35,7 @@ pub fn words(answers: &[Answer], joined: &[(&str, Joined)], arguments: &RankArgs
         }
         text += &aligned(&lines);
         if let Some(tau) = answer.tau.as_ref().and_then(|t| t.mean) {
-            text += &format!("  mean Kendall tau-b with {} resamples: {tau:.4}\n", arguments.bootstrap);
+            text += &format!("  mean Kendall tau-b with {} resamples: {tau:.4}\n", settings.resamples);
         }
     }
     for (name, joined) in joined {

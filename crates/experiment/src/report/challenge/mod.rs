@@ -81,7 +81,7 @@ fn context(challenge: &Challenge) -> Value {
         "violins": figures::violins(tasks),
         "tree": figures::tree(tasks),
         "consensus": consensus(challenge),
-        "kemeny": challenge.consensus.iter().find_map(|(_, j)| j.optima.filter(|o| *o > 1.0)),
+        "kemeny": challenge.consensus.iter().find_map(|(_, j)| j.optima.filter(|o| *o > 1.0)).map(|o| o.to_string()),
         "failures": challenge.failures.as_ref().map(failures::value),
         "worst": challenge.worst.iter().map(gallery::value).collect::<Vec<_>>(),
         "resamples": settings.resamples,
@@ -116,7 +116,8 @@ fn task(task: &TaskAnalysis, challenge: &Challenge) -> Value {
 fn row(task: &TaskAnalysis, a: usize) -> Value {
     let tables::Row { aggregate, rank, set, mean_rank, interval, superior_to, .. } = tables::Row::of(task, a);
     json!({
-        "rank": rank,
+        "rank": rank.to_string(),
+        "is_first": rank == 1.0,
         "algorithm": task.results.algorithms[a],
         "aggregate": format!("{aggregate:.4}"),
         "set": set.map(|s| format!("{}–{}", s.best, s.worst)),
@@ -133,8 +134,8 @@ fn consensus(challenge: &Challenge) -> Value {
     let mut order: Vec<usize> = (0..algorithms.len()).collect();
     order.sort_by(|&a, &b| first.ranks[a].total_cmp(&first.ranks[b]));
     let row = |a: usize| {
-        let ranks: Vec<f64> = challenge.consensus.iter().map(|(_, joined)| joined.ranks[a]).collect();
-        let of_tasks: Vec<f64> = challenge.tasks.iter().take(12).map(|t| t.ranking.ranks[a]).collect();
+        let ranks: Vec<String> = challenge.consensus.iter().map(|(_, joined)| joined.ranks[a].to_string()).collect();
+        let of_tasks: Vec<String> = challenge.tasks.iter().take(12).map(|t| t.ranking.ranks[a].to_string()).collect();
         json!({"algorithm": algorithms[a], "ranks": ranks, "of_tasks": of_tasks})
     };
     json!({

@@ -5,6 +5,7 @@
 //! results", Scientific Reports 11.
 
 pub mod annotations;
+pub mod failures;
 pub mod manifest;
 pub mod metrics;
 pub mod ranking;

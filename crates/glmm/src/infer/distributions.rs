@@ -59,7 +59,15 @@ pub fn t_quantile(p: f64, df: f64) -> f64 {
     if tail == 0.5 {
         return 0.0;
     }
-    let start = StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |d| d.inverse_cdf(1.0 - tail)).abs();
+    let start = if df < 30.0 {
+        StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |d| d.inverse_cdf(1.0 - tail)).abs()
+    } else {
+        expanded_t_quantile(-normal_quantile(tail), df)
+    };
+    // There the expansion is exact to rounding, while continued fractions of the beta function need ever more terms.
+    if df > 1e5 {
+        return if p < 0.5 { -start } else { start };
+    }
     let log_constant = ln_gamma(0.5 * (df + 1.0)) - ln_gamma(0.5 * df) - 0.5 * (df * std::f64::consts::PI).ln();
     // Newton's method in log t.
     let mut log = if start > 0.0 && start.is_finite() { start.ln() } else { 0.0 };
@@ -77,6 +85,15 @@ pub fn t_quantile(p: f64, df: f64) -> f64 {
     }
     let t = log.exp();
     if p < 0.5 { -t } else { t }
+}
+
+/// Student's t quantile from the normal one z by Fisher and Cornish's expansion in 1/df (Abramowitz & Stegun 26.7.5).
+fn expanded_t_quantile(z: f64, df: f64) -> f64 {
+    let s = z * z;
+    let first = (s + 1.0) / 4.0;
+    let second = ((5.0 * s + 16.0) * s + 3.0) / 96.0;
+    let third = (((3.0 * s + 19.0) * s + 17.0) * s - 15.0) / 384.0;
+    z * (1.0 + (first + (second + third / df) / df) / df)
 }
 
 /// Probability of a larger F with (df1, df2) degrees of freedom; df2 may be infinite (χ² over df1).
@@ -179,13 +196,19 @@ mod tests {
     fn quantiles_invert_probabilities() {
         for p in [1e-8, 0.003, 0.2, 0.5, 0.77, 0.999] {
             close(normal_cdf(normal_quantile(p)), p, 1e-12);
-            for df in [0.3, 1.0, 2.5, 40.0, 3000.0] {
+            for df in [0.3, 1.0, 2.5, 29.9, 30.0, 40.0, 3000.0, 99_000.0] {
                 close(1.0 - upper_chi_squared(chi_squared_quantile(p, df), df), p, 1e-7);
                 let t = t_quantile(p, df);
                 let lower = if t < 0.0 { 0.5 * two_sided_t(t, df) } else { 1.0 - 0.5 * two_sided_t(t, df) };
                 close(lower, p, 1e-9);
             }
         }
+        // Found without end by iteration; both sides of the change to the expansion agree.
+        for df in [1.2e5, 4.7e7, 9.9e9] {
+            let expected = normal_quantile(0.975) * (1.0 + (normal_quantile(0.975).powi(2) + 1.0) / (4.0 * df));
+            close(t_quantile(0.975, df), expected, 1e-10);
+        }
+        close(t_quantile(0.975, 100_000.1), t_quantile(0.975, 99_999.9), 1e-12);
         assert!(t_quantile(1.0, 3.0).is_nan() && normal_quantile(2.0).is_nan());
         assert_eq!((normal_quantile(0.0), normal_quantile(1.0)), (f64::NEG_INFINITY, f64::INFINITY));
     }

@@ -95,7 +95,7 @@ fn kernels(shape: [usize; 3], threads: usize, repetitions: usize, only: &str) {
         (MapKernel::CubicLagrange, MapKernel::Linear),
         (MapKernel::CubicLagrange, MapKernel::CubicLagrange),
     ] {
-        let discretisation = Discretisation { squarings: 2, image: Kernel::CubicSpline, map, product };
+        let discretisation = Discretisation { squarings: 2, image: Kernel::CubicSpline, map, product, coarsening: 1.0 };
         let component = Component { fixed: image(8), moving: samples.clone(), weight: 1.0 };
         let problem = Problem::new(grid, vec![component], None, Distance::SumOfSquares, discretisation)
             .expect("images of the grid's size");

@@ -8,7 +8,11 @@
 //! With nt = 2ᴷ steps a product takes K + 1 gathers and K + 1 scatters of a vector field: at nt = 4 that is 18
 //! interpolations of a scalar field, linear ones unless asked otherwise, and no transform, where CLAIRE takes 24 cubic
 //! ones and 74 transforms (the regularisation adds its own). A linearisation keeps, per voxel, four numbers for each
-//! level of the flow, four for each channel's image gradient and one for its warped image.
+//! level of the flow, three for each channel's image gradient and one for its warped image.
+//!
+//! The flow may live on a coarser grid of the same box than the images ([`Discretisation::coarsening`]), which divides its
+//! share of both by the cube of the factor; [`Between`] leads from its last displacement to the images' voxels and back.
+//! Velocities and gradients are then those of the flow's grid.
 
 use crate::distance::{Curvature, Distance, Pair};
 use crate::field::VectorField;
@@ -18,10 +22,11 @@ use crate::interpolate::kernel::Kernel;
 use crate::interpolate::padded::Padded;
 use crate::interpolate::{Buffer, Quad};
 use crate::real::Real;
+use crate::spectral::resample::{coarser_shape, grid_of_shape};
 use crate::stencil::{Difference, gradient};
-use crate::transport::flow::unpack;
+use crate::transport::flow::{pack, unpack};
 use crate::transport::map::determinant;
-use crate::transport::{Flow, MapKernel, Vectors};
+use crate::transport::{Between, Flow, MapKernel, Vectors};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,12 +53,21 @@ pub struct Discretisation {
     /// Interpolation of displacements in Gauss-Newton products. Where it is not that of the map, products are those of
     /// a nearby positive semi-definite operator.
     pub product: MapKernel,
+    /// How many times coarser than the images' grid the grid of velocities and their flow is along each axis; 1 for the
+    /// same.
+    pub coarsening: f64,
 }
 
 impl Default for Discretisation {
-    /// Four steps, the image by B-splines, displacements linearly.
+    /// Four steps, the image by B-splines, displacements linearly and on the images' grid.
     fn default() -> Self {
-        Self { squarings: 2, image: Kernel::CubicSpline, map: MapKernel::Linear, product: MapKernel::Linear }
+        Self {
+            squarings: 2,
+            image: Kernel::CubicSpline,
+            map: MapKernel::Linear,
+            product: MapKernel::Linear,
+            coarsening: 1.0,
+        }
     }
 }
 
@@ -112,13 +126,17 @@ pub enum ProblemError {
 #[derive(Debug)]
 pub struct Problem<R: Real> {
     grid: Grid,
+    flow_grid: Grid,
+    /// The way from the flow's grid to that of the images, where they differ.
+    between: Option<Between<R>>,
     fixed: Vec<Vec<R>>,
     moving: Vec<Image<R>>,
     weights: Vec<R>,
     mask: Option<Vec<R>>,
     distance: Distance,
     discretisation: Discretisation,
-    interpolations: AtomicU64,
+    /// Samples interpolated so far.
+    interpolated: AtomicU64,
 }
 
 /// The objective at one velocity.
@@ -131,7 +149,7 @@ pub struct Evaluation<R: Real> {
     slopes: Vec<Vec<R>>,
     curvatures: Vec<Curvature<R>>,
     /// Derivatives of each channel's moving image, per voxel, at the displaced points.
-    image_gradients: Vec<Buffer<Quad<R>>>,
+    image_gradients: Vec<Buffer<[R; 3]>>,
     flow: Flow<R>,
 }
 
@@ -160,13 +178,20 @@ impl<R: Real> Problem<R> {
         let moving = components.iter().map(|c| Image::new(grid.shape, &c.moving, discretisation.image)).collect();
         let weights = components.iter().map(|c| R::of(c.weight)).collect();
         let fixed = components.into_iter().map(|c| c.fixed).collect();
-        let interpolations = AtomicU64::new(0);
-        Ok(Self { grid, fixed, moving, weights, mask, distance, discretisation, interpolations })
+        let interpolated = AtomicU64::new(0);
+        let flow_grid = grid_of_shape(&grid, coarser_shape(grid.shape, discretisation.coarsening));
+        let between = (flow_grid.shape != grid.shape).then(|| Between::new(flow_grid.shape, grid.shape));
+        Ok(Self { grid, flow_grid, between, fixed, moving, weights, mask, distance, discretisation, interpolated })
     }
 
-    /// The grid of velocities and images.
+    /// The grid of the images.
     pub fn grid(&self) -> &Grid {
         &self.grid
+    }
+
+    /// The grid of velocities and their flow.
+    pub fn flow_grid(&self) -> &Grid {
+        &self.flow_grid
     }
 
     /// The fixed image of a channel.
@@ -179,24 +204,37 @@ impl<R: Real> Problem<R> {
         self.fixed.len()
     }
 
-    /// Number of interpolations and scatters of a scalar field on the whole grid so far.
+    /// Number of interpolations and scatters of a scalar field on the images' whole grid so far; those on a coarser grid
+    /// count by its size, and the way between two grids as one of each component.
     pub fn interpolations(&self) -> u64 {
-        self.interpolations.load(Ordering::Relaxed)
+        self.interpolated.load(Ordering::Relaxed).div_ceil(self.grid.len() as u64)
     }
 
-    fn count(&self, interpolations: usize) {
-        self.interpolations.fetch_add(interpolations as u64, Ordering::Relaxed);
+    /// Counts vector fields interpolated on the flow's grid, ways between the grids, and scalar fields interpolated on the
+    /// images' grid.
+    fn count(&self, vectors: usize, ways: usize, scalars: usize) {
+        let ways = if self.between.is_some() { ways } else { 0 };
+        let samples = 3 * vectors * self.flow_grid.len() + (3 * ways + scalars) * self.grid.len();
+        self.interpolated.fetch_add(samples as u64, Ordering::Relaxed);
     }
 
     fn pair<'a>(&'a self, warped: &'a [R], channel: usize) -> Pair<'a, R> {
         Pair { grid: &self.grid, warped, fixed: &self.fixed[channel], mask: self.mask.as_deref() }
     }
 
-    /// The data part of the objective at a velocity.
+    /// The data part of the objective at a velocity on the flow's grid.
     pub fn evaluate(&self, velocity: &VectorField<R>) -> Evaluation<R> {
         let Discretisation { squarings, map, .. } = self.discretisation;
-        let (flow, displacement) = Flow::new(&self.grid, velocity, squarings, map);
-        self.count(3 * flow.interpolations() + self.channels());
+        let (flow, displacement) = Flow::new(&self.flow_grid, velocity, squarings, map);
+        self.count(flow.interpolations(), 1, self.channels());
+        let displacement = match &self.between {
+            Some(between) => {
+                let here = between.prolong(&displacement);
+                drop(displacement);
+                here
+            }
+            None => displacement,
+        };
         let mut evaluation = Evaluation {
             value: 0.0,
             warped: Vec::new(),
@@ -205,8 +243,9 @@ impl<R: Real> Problem<R> {
             image_gradients: Vec::new(),
             flow,
         };
-        for (channel, moving) in self.moving.iter().enumerate() {
-            let (warped, gradients) = moving.values_and_gradients(&displacement);
+        let values: Vec<_> = self.moving.iter().map(|moving| moving.values_and_gradients(&displacement)).collect();
+        drop(displacement);
+        for (channel, (warped, gradients)) in values.into_iter().enumerate() {
             let comparison = self.distance.compare(self.pair(&warped, channel));
             evaluation.value += self.weights[channel].wide() * comparison.value;
             evaluation.warped.push(warped);
@@ -217,13 +256,13 @@ impl<R: Real> Problem<R> {
         evaluation
     }
 
-    /// Adds the gradient to an evaluation.
+    /// Adds the gradient, on the flow's grid, to an evaluation.
     pub fn linearise(&self, mut evaluation: Evaluation<R>) -> Linearisation<R> {
         // Products have no use for the slopes.
         let slopes = std::mem::take(&mut evaluation.slopes);
         let weight = self.pull(&evaluation, &slopes);
         drop(slopes);
-        self.count(3 * evaluation.flow.interpolations());
+        self.count(evaluation.flow.interpolations(), 1, 0);
         let gradient = evaluation.flow.transpose(weight, self.discretisation.map);
         Linearisation { evaluation, gradient }
     }
@@ -231,7 +270,7 @@ impl<R: Real> Problem<R> {
     /// The Gauss-Newton Hessian of the data part times a direction.
     pub fn gauss_newton_product(&self, at: &Linearisation<R>, direction: &VectorField<R>) -> VectorField<R> {
         let evaluation = &at.evaluation;
-        self.count(6 * evaluation.flow.interpolations());
+        self.count(2 * evaluation.flow.interpolations(), 2, 0);
         let change = evaluation.flow.tangent(direction, self.discretisation.product);
         let curved: Vec<Vec<R>> = (0..self.channels())
             .map(|channel| {
@@ -240,18 +279,27 @@ impl<R: Real> Problem<R> {
                 along
             })
             .collect();
+        drop(change);
         let weight = self.pull(evaluation, &curved);
+        drop(curved);
         evaluation.flow.transpose(weight, self.discretisation.product)
     }
 
-    /// The displacement of an evaluation's map, in voxels: the warped image at x is the moving one at x + d(x).
+    /// The moving images at the points of their grid displaced by so many voxels.
+    pub fn warped_through(&self, displacement: &VectorField<R>) -> Vec<Vec<R>> {
+        let displacement = pack(self.grid.shape, displacement, [R::one(); 3]);
+        self.count(0, 0, self.channels());
+        self.moving.iter().map(|moving| moving.values(&displacement)).collect()
+    }
+
+    /// The displacement of an evaluation's map on the flow's grid, in its voxels.
     pub fn displacement(&self, evaluation: &Evaluation<R>) -> VectorField<R> {
         unpack(&evaluation.flow.displacement(self.discretisation.map), [R::one(); 3])
     }
 
     /// Least and greatest determinant of the derivative of an evaluation's map.
     pub fn determinant_range(&self, evaluation: &Evaluation<R>) -> [f64; 2] {
-        let determinants = determinant(self.grid.shape, &self.displacement(evaluation));
+        let determinants = determinant(self.flow_grid.shape, &self.displacement(evaluation));
         let (low, high) = determinants
             .par_iter()
             .map(|&d| (d.wide(), d.wide()))
@@ -260,7 +308,8 @@ impl<R: Real> Problem<R> {
     }
 
     /// The blocks xx, xy, xz, yy, yz, zz of Σ weight · C ∇m∇mᵀ with the warped images m and the diagonal C of the
-    /// curvature: the data part's Gauss-Newton Hessian for small velocities, for use in preconditioners.
+    /// curvature, on the images' grid: the data part's Gauss-Newton Hessian for small velocities, for use in
+    /// preconditioners.
     pub fn zero_velocity_blocks(&self, evaluation: &Evaluation<R>) -> [Vec<R>; 6] {
         let mut blocks: [Vec<R>; 6] = std::array::from_fn(|_| vec![R::zero(); self.grid.len()]);
         let factor = [0, 1, 2].map(|a| 1.0 / self.grid.step(a));
@@ -277,38 +326,50 @@ impl<R: Real> Problem<R> {
     }
 
     /// ∇m·δd at every sample.
-    fn push(&self, gradients: &[Quad<R>], change: &Vectors<R>) -> Vec<R> {
+    fn push(&self, gradients: &[[R; 3]], change: &Vectors<R>) -> Vec<R> {
         let [nx, ny, _] = self.grid.shape;
         let mut along = vec![R::zero(); self.grid.len()];
+        if let Some(between) = &self.between {
+            let mut rows: Vec<(&mut [R], &[[R; 3]])> = along.chunks_mut(nx).zip(gradients.chunks(nx)).collect();
+            between.each_row(change, &mut rows, |d, (out, gradients)| dots(gradients, d, out));
+            return along;
+        }
         along.par_chunks_mut(nx * ny).zip(gradients.par_chunks(nx * ny)).enumerate().for_each(|(z, (out, g))| {
             for y in 0..ny {
-                let gradients = &g[y * nx..][..nx];
-                for ((out, g), d) in out[y * nx..][..nx].iter_mut().zip(gradients).zip(change.row(y, z)) {
-                    *out = g[0] * d[0] + g[1] * d[1] + g[2] * d[2];
-                }
+                dots(&g[y * nx..][..nx], change.row(y, z), &mut out[y * nx..][..nx]);
             }
         });
         along
     }
 
-    /// Σ over channels of weight · s ∇m at every sample.
+    /// Σ over channels of weight · s ∇m at every sample, brought to the flow's grid.
     fn pull(&self, evaluation: &Evaluation<R>, s: &[Vec<R>]) -> Vectors<R> {
         let [nx, ny, _] = self.grid.shape;
-        let mut sum = Padded::new(self.grid.shape);
-        sum.write_rows(|y, z, row: &mut [Quad<R>]| {
+        let write = |y: usize, z: usize, row: &mut [Quad<R>]| {
             let start = (z * ny + y) * nx;
             row.fill([R::zero(); 4]);
             for (channel, gradients) in evaluation.image_gradients.iter().enumerate() {
                 let (gradients, s) = (&gradients[start..][..nx], &s[channel][start..][..nx]);
                 for ((out, g), &s) in row.iter_mut().zip(gradients).zip(s) {
                     let amount = self.weights[channel] * s;
-                    for c in 0..4 {
+                    for c in 0..3 {
                         out[c] += amount * g[c];
                     }
                 }
             }
-        });
-        sum
+        };
+        match &self.between {
+            // Densities: there are fewer voxels to share them.
+            Some(between) => between.restrict(R::of(self.flow_grid.len() as f64 / self.grid.len() as f64), write),
+            None => Padded::from_rows(self.grid.shape, write),
+        }
+    }
+}
+
+/// g·d of every sample of a row.
+fn dots<R: Real>(gradients: &[[R; 3]], d: &[Quad<R>], out: &mut [R]) {
+    for ((out, g), d) in out.iter_mut().zip(gradients).zip(d) {
+        *out = g[0] * d[0] + g[1] * d[1] + g[2] * d[2];
     }
 }
 

@@ -20,6 +20,11 @@ fn grid() -> Grid {
 
 /// A smooth periodic field: a few random waves of low frequency.
 fn smooth<R: Real>(seed: u64, size: f64, waves: usize) -> Vec<R> {
+    smooth_on(SHAPE, seed, size, waves)
+}
+
+/// The same field in another number of samples of the box.
+fn smooth_on<R: Real>(shape: [usize; 3], seed: u64, size: f64, waves: usize) -> Vec<R> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let waves: Vec<([f64; 3], f64, f64)> = (0..waves)
         .map(|_| {
@@ -28,14 +33,14 @@ fn smooth<R: Real>(seed: u64, size: f64, waves: usize) -> Vec<R> {
         })
         .collect();
     let mut field = Vec::new();
-    for z in 0..SHAPE[2] {
-        for y in 0..SHAPE[1] {
-            for x in 0..SHAPE[0] {
+    for z in 0..shape[2] {
+        for y in 0..shape[1] {
+            for x in 0..shape[0] {
                 let at = [x, y, z];
                 let value: f64 = waves
                     .iter()
                     .map(|(k, phase, a)| {
-                        let angle: f64 = (0..3).map(|d| k[d] * TAU * at[d] as f64 / SHAPE[d] as f64).sum();
+                        let angle: f64 = (0..3).map(|d| k[d] * TAU * at[d] as f64 / shape[d] as f64).sum();
                         a * (angle + phase).sin()
                     })
                     .sum();
@@ -65,7 +70,7 @@ fn discretisations() -> Vec<Discretisation> {
         (Kernel::CubicSpline, MapKernel::Linear),
         (Kernel::Linear, MapKernel::Linear),
     ] {
-        all.push(Discretisation { squarings: 2, image, map, product: map });
+        all.push(Discretisation { squarings: 2, image, map, product: map, coarsening: 1.0 });
     }
     all.push(Discretisation { squarings: 0, ..all[0] });
     all
@@ -105,6 +110,33 @@ fn the_gradient_is_that_of_the_discrete_objective() {
             let order = (coarse / fine).abs().log2() / 3.0;
             assert!((order - 2.0).abs() < 0.15, "{distance:?} {discretisation:?}: order {order}, {coarse} {fine}");
         }
+    }
+}
+
+/// A flow on a coarser grid than the images': gradient, symmetry, and agreement with the flow on their own grid.
+#[test]
+fn a_flow_on_a_coarser_grid_obeys_the_same_laws() {
+    for map in [MapKernel::Linear, MapKernel::CubicLagrange] {
+        let own = Discretisation { map, product: map, ..Discretisation::default() };
+        let problem = problem::<f64>(Distance::SumOfSquares, Discretisation { coarsening: 1.5, ..own }, true);
+        let shape = problem.flow_grid().shape;
+        assert_eq!(shape, [16, 14, 12]);
+        let on_flow =
+            |seed: u64, size: f64| -> VectorField<f64> { [0, 1, 2].map(|c| smooth_on(shape, seed + c, size, 5)) };
+        let (v, a, b) = (on_flow(1, 0.15), on_flow(5, 0.15), on_flow(30, 0.15));
+        let at = problem.linearise(problem.evaluate(&v));
+        let cell = (0..3).map(|a| problem.flow_grid().step(a)).product::<f64>();
+        let slope = inner(&at.gradient, &a) * cell;
+        let remainder = |e: f64| problem.evaluate(&add(&v, e, &a)).value - at.evaluation.value - e * slope;
+        let order = (remainder(8e-3) / remainder(1e-3)).abs().log2() / 3.0;
+        assert!((order - 2.0).abs() < 0.15, "{map:?}: order {order}");
+        let (ha, hb) = (problem.gauss_newton_product(&at, &a), problem.gauss_newton_product(&at, &b));
+        let (left, right) = (inner(&ha, &b), inner(&a, &hb));
+        let scale = (inner(&ha, &a) * inner(&hb, &b)).sqrt();
+        assert!((left - right).abs() < 1e-12 * scale && inner(&ha, &a) > 0.0, "{map:?}: {left} {right}");
+        let reference = crate::problem::<f64>(Distance::SumOfSquares, own, true).evaluate(&velocity(1, 0.15));
+        let apart = (at.evaluation.value / reference.value - 1.0).abs();
+        assert!(apart < if map == MapKernel::Linear { 0.05 } else { 0.01 }, "{map:?}: {apart}");
     }
 }
 

@@ -48,7 +48,7 @@ impl<R: Real> Image<R> {
     }
 
     /// Values at the grid's points displaced by so many voxels, and the derivatives along x, y and z per voxel.
-    pub fn values_and_gradients(&self, displacement: &Padded<Quad<R>>) -> (Vec<R>, Buffer<Quad<R>>) {
+    pub fn values_and_gradients(&self, displacement: &Padded<Quad<R>>) -> (Vec<R>, Buffer<[R; 3]>) {
         let len: usize = self.samples.shape().iter().product();
         let (mut values, mut gradients) = (vec![R::zero(); len], Buffer::new(len));
         match self.kernel {
@@ -63,14 +63,14 @@ impl<R: Real> Image<R> {
         &self,
         displacement: &Padded<Quad<R>>,
         values: &mut [R],
-        gradients: &mut [Quad<R>],
+        gradients: &mut [[R; 3]],
     ) {
         let [nx, ny, nz] = self.samples.shape();
         let plane = nx * ny;
-        let mut gradients: Vec<&mut [Quad<R>]> = if GRADIENT {
+        let mut gradients: Vec<&mut [[R; 3]]> = if GRADIENT {
             gradients.chunks_mut(plane).collect()
         } else {
-            (0..nz).map(|_| <&mut [Quad<R>]>::default()).collect()
+            (0..nz).map(|_| <&mut [[R; 3]]>::default()).collect()
         };
         values.par_chunks_mut(plane).zip(&mut gradients).enumerate().for_each(|(z, (values, gradients))| {
             gather_plane::<R, K, T, GRADIENT>(&self.samples, displacement, z, values, gradients);
@@ -84,7 +84,7 @@ fn gather_plane<R: Real, K: Weights<T>, const T: usize, const GRADIENT: bool>(
     displacement: &Padded<Quad<R>>,
     z: usize,
     values: &mut [R],
-    gradients: &mut [Quad<R>],
+    gradients: &mut [[R; 3]],
 ) {
     let nx = source.shape()[0];
     for (y, values) in values.chunks_mut(nx).enumerate() {
@@ -99,7 +99,7 @@ fn gather_row<R: Real, K: Weights<T>, const T: usize, const GRADIENT: bool>(
     displacement: &[Quad<R>],
     [y, z]: [usize; 2],
     values: &mut [R],
-    gradients: &mut [Quad<R>],
+    gradients: &mut [[R; 3]],
 ) {
     let data = source.data();
     let (row, plane) = (source.row_stride(), source.plane_stride());
@@ -140,7 +140,7 @@ fn gather_row<R: Real, K: Weights<T>, const T: usize, const GRADIENT: bool>(
             values[x + l] = across(&w[0], sum.array());
             if GRADIENT {
                 let [sum, sum_y, sum_z] = [sum.array(), sum_y.array(), sum_z.array()];
-                gradients[x + l] = [across(&s[0], sum), across(&w[0], sum_y), across(&w[0], sum_z), R::zero()];
+                gradients[x + l] = [across(&s[0], sum), across(&w[0], sum_y), across(&w[0], sum_z)];
             }
         }
     }

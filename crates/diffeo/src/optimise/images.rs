@@ -107,6 +107,25 @@ impl<T: Real> ImageTerm<T> {
         let problem = Problem::new(grid, components, mask.clone(), distance, discretisation)?;
         Ok(Self { problem, mask, weights, baseline, volume })
     }
+
+    /// ‖m(y) − r‖/‖m − r‖ through a displacement given in voxels of the images' grid.
+    pub fn mismatch_through(&self, displacement: &VectorField<T>) -> f64 {
+        self.mismatch(&self.problem.warped_through(displacement))
+    }
+
+    /// How far these images are from the fixed ones, relative to the moving ones as they are.
+    fn mismatch(&self, warped: &[Vec<T>]) -> f64 {
+        if self.baseline == 0.0 {
+            return 0.0;
+        }
+        let channels = warped.iter().zip(&self.weights).enumerate();
+        let now: f64 = channels
+            .map(|(c, (warped, weight))| {
+                weight * squared_difference(warped, self.problem.fixed(c), self.mask.as_deref())
+            })
+            .sum();
+        (now / self.baseline).sqrt()
+    }
 }
 
 impl<T: Real> DataTerm<T> for ImageTerm<T> {
@@ -114,7 +133,7 @@ impl<T: Real> DataTerm<T> for ImageTerm<T> {
     type Linearisation = Linearisation<T>;
 
     fn grid(&self) -> &Grid {
-        self.problem.grid()
+        self.problem.flow_grid()
     }
 
     fn evaluate(&self, velocity: &VectorField<T>) -> Evaluation<T> {
@@ -126,16 +145,7 @@ impl<T: Real> DataTerm<T> for ImageTerm<T> {
     }
 
     fn relative_mismatch(&self, evaluation: &Evaluation<T>) -> f64 {
-        if self.baseline == 0.0 {
-            return 0.0;
-        }
-        let channels = evaluation.warped.iter().zip(&self.weights).enumerate();
-        let now: f64 = channels
-            .map(|(c, (warped, weight))| {
-                weight * squared_difference(warped, self.problem.fixed(c), self.mask.as_deref())
-            })
-            .sum();
-        (now / self.baseline).sqrt()
+        self.mismatch(&evaluation.warped)
     }
 
     fn determinant_range(&self, evaluation: &Evaluation<T>) -> [f64; 2] {

@@ -6,6 +6,7 @@ pub mod forcing;
 pub mod images;
 pub mod krylov;
 pub mod line_search;
+pub mod memory;
 pub mod newton;
 pub mod observer;
 pub mod precondition;

@@ -35,7 +35,7 @@ pub struct Work {
     pub inner_products: u64,
     /// Fourier transforms of a scalar field.
     pub transforms: u64,
-    /// Interpolations and scatters of a scalar field.
+    /// Interpolations and scatters of a scalar field, see [`crate::objective::Problem::interpolations`].
     pub interpolations: u64,
 }
 
@@ -62,7 +62,7 @@ pub struct Solution<T> {
     pub outcome: Outcome,
     /// Weight of the regularisation in the last stage.
     pub beta: f64,
-    /// ‖m(1) − r‖/‖m(0) − r‖ over all channels, on the images' grid without smoothing.
+    /// ‖m(1) − r‖/‖m(0) − r‖ over all channels, on the images' grid without smoothing, through the map as it is put out.
     pub relative_mismatch: f64,
     /// Least and largest det F of the map as it is put out, see [`crate::transport::map::determinant_range`].
     pub jacobian: [f64; 2],

@@ -1,7 +1,6 @@
 //! The whole registration: stage after stage, from coarse to fine, until the weight is settled and the last one is done.
 
 use super::checkpoint::{Checkpoint, Position, Snapshot};
-use super::data_term::DataTerm;
 use super::images::{ImageTerm, Images, ImagesError};
 use super::newton::{Done, Ending, NewtonLimits, newton};
 use super::observer::{Observer, Outcome, Progress, Solution, Work};
@@ -102,8 +101,9 @@ pub fn register<T: Real>(
         if ending == Ending::Interrupted {
             break (Outcome::Interrupted, None);
         }
-        // A stage's own map is that of few steps on its grid; a bound is one of the map that is handed back.
-        let matters = last || stage.seek_weight;
+        // A stage's own map is that of few steps on its grid; a bound is one of the map that is handed back. A guard of an
+        // earlier stage makes do with the former.
+        let matters = last || stage.seek_weight && matches!(settings.weight, Weight::JacobianBound { .. });
         let judged = matters.then(|| Judged::new(&grid, settings, &state.unknown, &mut record.work));
         if let Some(judged) = &judged {
             state.position.jacobian = judged.jacobian;
@@ -132,9 +132,10 @@ pub fn register<T: Real>(
     finish(&here, source, &state, judged, outcome, record)
 }
 
-/// A velocity on the images' grid, and det F of its map as it is put out.
+/// A velocity on the images' grid, and its map as it is put out.
 struct Judged<T> {
     velocity: VectorField<T>,
+    displacement: VectorField<T>,
     jacobian: [f64; 2],
 }
 
@@ -144,8 +145,9 @@ impl<T: Real> Judged<T> {
         let mut velocity = zeros(grid.len());
         reduction.velocity(unknown, &mut unknown.clone(), &mut velocity);
         work.transforms += reduction.transforms();
-        let jacobian = determinant_range(grid.shape, &output(grid, &velocity, SQUARINGS));
-        Self { velocity, jacobian }
+        let map = output(grid, &velocity, SQUARINGS);
+        let jacobian = determinant_range(grid.shape, &map);
+        Self { velocity, displacement: map.displacement, jacobian }
     }
 }
 
@@ -288,19 +290,10 @@ fn finish<T: Real>(
     mut record: Record,
 ) -> Result<Solution<T>, RegisterError> {
     here.add_work(&mut record.work);
-    let Judged { velocity, jacobian } = judged;
-    let discretisation = here.stage.discretisation;
+    let Judged { velocity, displacement, jacobian } = judged;
     let relative_mismatch = match source {
-        Some(images) => {
-            let term = ImageTerm::new(images, discretisation)?;
-            let mismatch = term.relative_mismatch(&term.evaluate(&velocity));
-            record.work.interpolations += term.interpolations();
-            mismatch
-        }
-        None => match record.history.last() {
-            Some(step) if step.stage == state.position.stage => step.step.relative_mismatch,
-            _ => here.level.data.relative_mismatch(&here.level.data.evaluate(&velocity)),
-        },
+        Some(images) => ImageTerm::new(images, here.stage.discretisation)?.mismatch_through(&displacement),
+        None => here.level.data.mismatch_through(&displacement),
     };
     let beta = state.position.beta * here.stage.beta_factor;
     let Record { work, history } = record;

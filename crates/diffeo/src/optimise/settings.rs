@@ -27,7 +27,8 @@ pub struct Settings {
 pub enum Weight {
     /// This one.
     Fixed(f64),
-    /// This one, unless det F leaves [bound, 1/bound] in the last stage; that is then repeated with a larger one.
+    /// This one, unless det F leaves [bound, 1/bound] in a stage marked for it or in the last one; that is then repeated with
+    /// a larger one.
     Guarded {
         /// The weight to begin with.
         beta: f64,
@@ -51,7 +52,8 @@ pub enum Weight {
 pub struct Stage {
     /// How many times coarser than the images the grid is along each axis; 1 for their own grid.
     pub coarsening: f64,
-    /// How many times coarser than this stage's grid the grid is that could carry the velocity; 1 for all wavenumbers.
+    /// How many times coarser than this stage's grid the grid is that could carry the velocity; 1 for all wavenumbers that the
+    /// flow's grid carries.
     pub band: f64,
     /// Standard deviation of the Gaussian that smooths both images, in samples of this stage's grid.
     pub smoothing: f64,
@@ -69,7 +71,7 @@ pub struct Stage {
     pub preconditioner: Choice,
     /// Products at most in a call of a preconditioner that iterates.
     pub inner_steps: usize,
-    /// Whether the weight is sought here when a bound on det F asks for it.
+    /// Whether the weight is sought here when a bound on det F asks for it, or raised where a guard is broken.
     pub seek_weight: bool,
 }
 
@@ -150,6 +152,7 @@ impl Stage {
         within(&name("smoothing"), self.smoothing, 0.0, 1e3, "zero or a positive number of samples")?;
         within(&name("beta_factor"), self.beta_factor, f64::MIN_POSITIVE, f64::MAX, positive)?;
         within(&name("discretisation.squarings"), f64::from(self.discretisation.squarings), 0.0, 10.0, "0 to 10")?;
+        within(&name("discretisation.coarsening"), self.discretisation.coarsening, 1.0, 1e3, "at least 1")?;
         within(&name("newton_steps"), self.newton_steps as f64, 1.0, 1e6, "at least 1")?;
         within(&name("krylov_steps"), self.krylov_steps as f64, 1.0, 1e6, "at least 1")?;
         within(&name("inner_steps"), self.inner_steps as f64, 1.0, 1e6, "at least 1")?;

@@ -8,13 +8,13 @@ use super::precondition::{Choice, Coarse};
 use super::reduction::Reduction;
 use super::settings::Stage;
 use crate::grid::Grid;
-use crate::objective::ProblemError;
+use crate::objective::{Discretisation, ProblemError};
 use crate::real::Real;
 use crate::regularisation::Regularisation;
 use crate::spectral::resample::{coarser_shape, grid_of_shape};
 
 /// How many times coarser the grid of preconditioners is.
-const COARSER: f64 = 2.0;
+pub(super) const COARSER: f64 = 2.0;
 
 /// A stage with what it works on.
 pub(super) struct StageLevel<T: Real> {
@@ -36,27 +36,37 @@ pub(super) fn stage_grid(grid: &Grid, stage: &Stage) -> Grid {
 
 /// The band of a stage's unknowns.
 pub(super) fn stage_band(grid: &Grid, stage: &Stage) -> [usize; 3] {
-    coarser_shape(stage_grid(grid, stage).shape, stage.band)
+    band_on(stage_grid(grid, stage).shape, stage)
+}
+
+/// The band of unknowns on a stage's grid: what its flow's grid can carry at most.
+fn band_on(shape: [usize; 3], stage: &Stage) -> [usize; 3] {
+    let flow = coarser_shape(shape, stage.discretisation.coarsening);
+    let band = coarser_shape(shape, stage.band);
+    [0, 1, 2].map(|a| band[a].min(flow[a]))
 }
 
 impl<T: Real> StageLevel<T> {
     /// The level of `stage` with the images as they are on its grid.
     pub fn new(images: Images<T>, stage: Stage, regularisation: Regularisation) -> Result<Self, ProblemError> {
         let grid = images.grid;
-        let band = coarser_shape(grid.shape, stage.band);
+        let band = band_on(grid.shape, &stage);
         let coarse_grid = grid_of_shape(&grid, coarser_shape(grid.shape, COARSER));
         let coarse_band = std::array::from_fn(|a| band[a].min(coarse_grid.shape[a]));
         let coarse = match stage.preconditioner {
             Choice::Regularisation => None,
             Choice::ZeroVelocity | Choice::TwoLevel => Some(Coarse {
-                data: ImageTerm::new(images.on(&coarse_grid, 0.0), stage.discretisation)?,
+                data: ImageTerm::new(
+                    images.on(&coarse_grid, 0.0),
+                    Discretisation { coarsening: 1.0, ..stage.discretisation },
+                )?,
                 reduction: Reduction::new(&coarse_grid, coarse_band, regularisation),
                 pointwise: stage.preconditioner == Choice::ZeroVelocity,
                 iterations: stage.inner_steps,
             }),
         };
         let data = ImageTerm::new(images, stage.discretisation)?;
-        let reduction = Reduction::new(&grid, band, regularisation);
+        let reduction = Reduction::new(data.grid(), band, regularisation);
         Ok(Self { stage, level: Level { data, reduction, coarse }, grid })
     }
 

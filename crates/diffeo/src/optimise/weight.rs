@@ -52,11 +52,12 @@ pub fn next(weight: Weight, seeks: bool, last: bool, range: [f64; 2], position: 
         Weight::JacobianBound { first, least, .. } if seeks => (first, least),
         Weight::Fixed(_) => return Next::Advance(Origin::Present),
         Weight::JacobianBound { .. } | Weight::Guarded { .. } => {
-            if keeps || !last {
+            // A guard steps in where raising the weight is still cheap, and once more at the end.
+            if keeps || !last && !seeks {
                 return Next::Advance(Origin::Present);
             }
             position.raised += 1;
-            position.beta *= RATIO.sqrt();
+            position.beta *= if last { RATIO.sqrt() } else { RATIO };
             return if position.raised > MOST_RAISES { Next::GiveUp } else { Next::Retry(Origin::Present) };
         }
     };
@@ -135,5 +136,9 @@ mod tests {
         assert_eq!(next(bound, false, true, [0.6, 1.5], &mut at), Next::Advance(Origin::Present));
         let guarded = Weight::Guarded { beta: 0.1, bound: 0.5 };
         assert_eq!(next(guarded, false, true, [0.4, 1.5], &mut at), Next::Retry(Origin::Present));
+        assert_eq!(next(guarded, false, false, [0.4, 1.5], &mut at), Next::Advance(Origin::Present));
+        let before = at.beta;
+        assert_eq!(next(guarded, true, false, [0.4, 1.5], &mut at), Next::Retry(Origin::Present));
+        assert!(at.beta > 3.0 * before);
     }
 }

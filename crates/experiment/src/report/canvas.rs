@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn names_cannot_leave_their_place() {
         let mut canvas = Canvas::new([10.0, 10.0], "\"><script>");
-        canvas.name([0.0, 0.0], START, 9, "</text><script>alert('x')&\u{1}");
+        canvas.name([0.0, 0.0], START, 8, "</text><script>alert('x')&\u{1}");
         canvas.disc([1.0, 1.0], 2.0, "fill=\"red\"", "<b>");
         let svg = canvas.finish();
         assert!(!svg.contains("<script") && !svg.contains("<b>") && !svg.contains('\u{1}'), "{svg}");

@@ -153,7 +153,7 @@ pub fn value(failures: &Failures) -> Value {
             at: e.odds_ratio,
             range: [e.odds_ratio_lower, e.odds_ratio_upper],
             clear: e.p_adjusted <= alpha,
-            note: format!("{:.2} ({:.2}–{:.2})", e.odds_ratio, e.odds_ratio_lower, e.odds_ratio_upper),
+            note: format!("{} ({}–{})", ratio(e.odds_ratio), ratio(e.odds_ratio_lower), ratio(e.odds_ratio_upper)),
         })
         .collect();
     let risks: Vec<figures::RiskChange> = failures
@@ -215,6 +215,11 @@ pub fn value(failures: &Failures) -> Value {
         "pareto": pareto,
         "warnings": failures.warnings,
     })
+}
+
+/// A ratio in a few characters; separated data have very large ones.
+fn ratio(value: f64) -> String {
+    if value < 1000.0 { format!("{value:.2}") } else { format!("{value:.0e}") }
 }
 
 /// The conditions of a ranking in words: `smoke 50 %`.

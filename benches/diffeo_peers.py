@@ -8,7 +8,8 @@ PROGRAM is the built bench (`cargo bench -p regiscope-diffeo --bench diffeo --no
 measured in the same run. Core-seconds are user and system time of all threads from images in memory to the transform;
 starting, reading and carrying images is left out for all alike. Mismatch (of unsmoothed images in [0, 1], relative to the
 images as they lie) and Dice are computed here, by the same functions, from what each peer's own resampling gives. A point of
-a peer's curve is a run with fewer iterations; the points of this program's curves are its Newton steps.
+a peer's curve is a run with fewer iterations; the points of this program's curves are its Newton steps. With --only the rows
+of other methods stay as OUT.json has them.
 
 Writes OUT.json, OUT.md and OUT.svg (mismatch against core-seconds).
 """
@@ -30,8 +31,8 @@ import nibabel
 import numpy
 
 # Iterations on grids of a quarter, half and full resolution.
-DEMONS = [(5, 0, 0), (20, 0, 0), (20, 10, 0), (50, 40, 0), (30, 20, 5), (50, 40, 20), (100, 80, 50)]
-SYN = [(10, 0, 0), (40, 0, 0), (40, 20, 0), (100, 70, 0), (40, 20, 10), (100, 70, 20)]
+DEMONS = [(5, 0, 0), (20, 0, 0), (20, 10, 0), (50, 40, 0), (30, 20, 5), (50, 40, 20)]
+SYN = [(10, 0, 0), (40, 0, 0), (40, 20, 0), (40, 20, 5)]
 
 
 def unit(path):
@@ -218,17 +219,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("fixed", "moving", "labels-fixed", "labels-moving", "bench", "out", "worker", "iterations"):
         parser.add_argument(f"--{name}", required=name in ("fixed", "moving"), help=argparse.SUPPRESS if name in ("worker", "iterations") else None)
+    parser.add_argument("--only", choices=["own", "demons", "syn"], help="measures this alone")
     options = parser.parse_args()
     if options.worker:
         return worker(options)
     given = {"--fixed": options.fixed, "--moving": options.moving, "--labels-fixed": options.labels_fixed, "--labels-moving": options.labels_moving}
     passed = [part for key, value in given.items() if value for part in (key, value)]
     load = os.getloadavg()[1]
-    rows = own_rows(options.bench, passed) if options.bench else []
-    rows += peer_rows("demons", "SimpleITK", DEMONS, passed)
-    rows += peer_rows("syn", "ants", SYN, passed)
-    if options.out:
-        out = Path(options.out).with_suffix("")
+    out = Path(options.out).with_suffix("") if options.out else None
+    wanted = lambda name: options.only in (None, name)
+    kept = json.loads(out.with_suffix(".json").read_text())["rows"] if options.only and out and out.with_suffix(".json").exists() else []
+    of = lambda name: [row for row in kept if (row["run"] if row["run"] in ("demons", "syn") else "own") == name]
+    rows = own_rows(options.bench, passed) if wanted("own") and options.bench else of("own")
+    rows += peer_rows("demons", "SimpleITK", DEMONS, passed) if wanted("demons") else of("demons")
+    rows += peer_rows("syn", "ants", SYN, passed) if wanted("syn") else of("syn")
+    if out:
         about = {"processor": processor(), "cores": os.cpu_count(), "load_5_min_before": round(load, 1), "versions": versions()}
         words = f"{about['processor']}, {about['cores']} cores, load before {about['load_5_min_before']}; " + ", ".join(f"{k} {v}" for k, v in about["versions"].items())
         command = "python3 benches/diffeo_peers.py " + " ".join(f"{key} {Path(value).name}" for key, value in given.items() if value)

@@ -22,7 +22,7 @@ const HELP: &str = "\
 TABLE… [key=value …]; results are added to out=NAME (NAME.json, NAME.md, plots) if it is given, a table under as=NAME
   with fixed=F moving=M [labels-fixed=F labels-moving=M] [affine=yes]:
     one       one registration, every Newton step shown [preset=default] [model=h1-div] [settings=FILE.json]
-    presets   accuracy and cost of every preset, with the mismatch against processor time
+    presets   accuracy and cost of every preset, with the mismatch against processor time [curve=yes]
     models    the same for every model at the default preset
     choices   the same for the default preset with one choice undone at a time
     krylov    products to the same gradient by preconditioner and weight, at half resolution

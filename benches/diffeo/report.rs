@@ -68,6 +68,7 @@ fn about(table: &str) -> &'static str {
             "Every preset with the model `h1-div`. Mismatch is that of unsmoothed images in [0, 1] relative to the images as \
              they lie, Dice that of nearest labels (mean, union), det F that of the flow's map as it is put out."
         }
+        "one" => "One registration. Mismatch, Dice and det F as in `presets`.",
         "models" => "Every model at the default preset.",
         "choices" => "What each choice of the default preset buys: one undone at a time.",
         "krylov" => {

@@ -42,7 +42,8 @@ pub fn row(pair: &Pair, name: String, settings: &Settings, curve: bool) -> Row {
 /// Every preset with the nearly incompressible model.
 pub fn presets(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
-    let run = |p: Preset| row(&pair, p.name().into(), &presets::settings(p, Model::H1Div), true);
+    let curve = named.get("curve").is_none_or(|word| *word != "no");
+    let run = |p: Preset| row(&pair, p.name().into(), &presets::settings(p, Model::H1Div), curve);
     Preset::ALL.map(run).into()
 }
 

@@ -166,3 +166,131 @@ fn masks_are_compared_under_a_named_convention() {
     refused(&run([&pair[..], &[&b, "--metrics", "iuo"]].concat()), &["\"iuo\"", "dsc, iou"]);
     refused(&run([&pair[..], &[&b, "--tolerance", "-1"]].concat()), &["--tolerance is -1"]);
 }
+
+/// A table of 60 cases and 3 algorithms: dark cases fail more often.
+fn failing(folder: &Path) -> String {
+    let mut text = String::from("image,operation,alg,dice,joules,dark,light\n");
+    for image in 0..60 {
+        let dark = u32::from(image % 3 == 0);
+        for alg in 0..3 {
+            let fails = (image * 7 + alg * 5) % 11 < if dark == 1 { 6 } else { 2 + alg };
+            let dice = if fails { 0.1 * f64::from(image % 5) } else { 0.6 + 0.05 * f64::from((image + alg) % 6) };
+            let light = ["dim", "plain"][(image / 2 % 2) as usize];
+            text += &format!("{image},{},A{alg},{dice},{}.5,{dark},{light}\n", image / 6, alg + 1);
+        }
+    }
+    write(folder, "f.csv", &text).display().to_string()
+}
+
+fn failures<'a>(path: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let columns =
+        ["--case", "image", "--algorithm", "alg", "--value", "dice", "--simulations", "10", "--bootstrap", "10"];
+    [&["challenge", "failures", "--data", path][..], &columns, more].concat()
+}
+
+#[test]
+fn failures_have_odds_ratios_ranks_and_a_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = failing(folder.path());
+    let new = write(folder.path(), "new.csv", "image,dark,light\nn1,1,dim\nn2,0,plain\n").display().to_string();
+    let out = folder.path().join("o.json").display().to_string();
+    let more = [
+        "--threshold",
+        "0.5",
+        "--characteristics",
+        "dark,light",
+        "--group",
+        "operation",
+        "--slopes",
+        "none",
+        "--energy",
+        "joules",
+        "--mix",
+        "dark=0.5",
+        "--new-cases",
+        &new,
+        "--adjust",
+        "single-step",
+        "--json",
+        &out,
+    ];
+    let output = run(failures(&path, &more));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = stdout(&output);
+    assert!(text.contains("odds ratio") && text.contains("dark in 50 %") && text.contains("risk of n2"), "{text}");
+    let value: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    assert_eq!(value["effects"][0]["name"], "dark");
+    assert_eq!(value["effects"][1]["name"], "light: plain");
+    assert!(value["effects"][0]["odds_ratio"].as_f64().unwrap() > 1.5);
+    assert_eq!(value["rankings"][1]["conditions"][0]["share"], 0.5);
+    assert_eq!(value["pareto"].as_array().unwrap().len(), 3);
+    let risk = |case: usize| value["new_cases"][case]["risks"][0]["estimate"].as_f64().unwrap();
+    assert!(risk(0) > risk(1));
+}
+
+#[test]
+fn failures_that_cannot_be_analysed_are_refused_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = failing(folder.path());
+    let said = |more: &[&str]| refused(failures(&path, more));
+    assert!(said(&["--threshold", "0.5", "--characteristics", "fog"]).contains("no column \"fog\""));
+    assert!(said(&["--threshold", "2", "--characteristics", "dark"]).contains("180 of 180 results are failures"));
+    assert!(said(&["--threshold", "0", "--characteristics", "dark"]).contains("0 of 180 results are failures"));
+    assert!(said(&["--threshold", "0.5", "--characteristics", "dark", "--slopes", "fog"]).contains("a slope names"));
+    assert!(said(&["--threshold", "0.5", "--characteristics", "dark", "--mix", "dark=2"]).contains("dark=2"));
+    assert!(said(&["--failure", "dice", "--characteristics", "dark"]).contains("is no outcome"));
+    assert!(said(&["--characteristics", "dark"]).contains("--threshold"));
+    let twice = write(folder.path(), "t.csv", "image,alg,dice,dark\n1,A,0.4,1\n1,A,0.9,1\n").display().to_string();
+    assert!(refused(failures(&twice, &["--threshold", "0.5", "--characteristics", "dark"])).contains("second result"));
+    let nothing = write(folder.path(), "n.csv", "").display().to_string();
+    assert!(refused(failures(&nothing, &["--threshold", "0.5", "--characteristics", "dark"])).contains("empty"));
+}
+
+#[test]
+fn a_generated_study_is_analysed_from_its_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("study").display().to_string();
+    let study = json([
+        "data",
+        "generate",
+        "--out",
+        &out,
+        "--images",
+        "120",
+        "--procedures",
+        "6",
+        "--algorithms",
+        "3",
+        "--json",
+    ]);
+    assert_eq!((&study["images"], &study["characteristics"]), (&json!(120), &json!(19)));
+    let file = |name: &str| format!("{out}/{name}");
+    let (data, labels, schema) = (file("study.csv"), file("annotations.csv"), file("annotations.toml"));
+    let value = json([
+        "challenge",
+        "failures",
+        "--data",
+        &data,
+        "--case",
+        "image",
+        "--algorithm",
+        "algorithm",
+        "--failure",
+        "failure",
+        "--characteristics",
+        "underexposed_instrument,motion_blur",
+        "--annotations",
+        &labels,
+        "--schema",
+        &schema,
+        "--imputations",
+        "2",
+        "--slopes",
+        "none",
+        "--simulations",
+        "10",
+        "--json",
+    ]);
+    assert_eq!(value["imputation"]["effects"].as_array().unwrap().len(), 2);
+    assert!(refused(["data", "generate", "--out", &out, "--images", "3"]).contains("accepted are 30 to 100000"));
+}

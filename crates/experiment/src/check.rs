@@ -291,13 +291,22 @@ impl Check<'_> {
             ("criteria", tables.criteria.is_some()),
         ];
         let deforms = tables.deform.is_some();
+        let analyses = tables.failures.is_some();
+        for (table, there) in [("study", tables.study.is_some()), ("results", tables.results.is_some())] {
+            if there && !analyses {
+                self.refuse(table, format!("[{table}] belongs to [failures], which is not there"));
+            }
+        }
         for (table, there) in [("pair", tables.pair.is_some()), ("brain_pair", tables.brain_pair.is_some())] {
-            if there && !deforms {
+            if there && !deforms && !analyses {
                 self.refuse(table, format!("[{table}] belongs to [deform], which is not there"));
             }
         }
-        for (table, _) in belonging.iter().filter(|(_, there)| *there && !registers && !deforms) {
+        for (table, _) in belonging.iter().filter(|(_, there)| *there && !registers && !deforms && !analyses) {
             self.refuse(table, format!("[{table}] belongs to [register], which is not there"));
+        }
+        if let Some(failures) = &tables.failures {
+            return self.only_failures(failures);
         }
         if let Some(ranking) = &tables.ranking {
             return self.only_ranking(ranking);
@@ -312,7 +321,7 @@ impl Check<'_> {
             (None, None, None) => {
                 self.refuse(
                     "",
-                    "no task: the document needs a [register], a [render], a [deform] or a [ranking] table",
+                    "no task: the document needs a [register], a [render], a [deform], a [ranking] or a [failures] table",
                 );
                 None
             }

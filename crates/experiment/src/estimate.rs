@@ -3,7 +3,8 @@
 use crate::document::deform::Preset;
 use crate::document::register::Optimiser;
 use crate::experiment::{
-    Deformation, Experiment, PairSource, RankingSource, RankingTask, Registration, Task, ViewGeometry, VolumeSource,
+    Deformation, Experiment, FailureTask, PairSource, RankingSource, RankingTask, Registration, StudySource, Task,
+    ViewGeometry, VolumeSource,
 };
 use regiscope_challenge::ranking::Method;
 use regiscope_geometry::camera_file;
@@ -42,6 +43,7 @@ impl Experiment {
             Task::Render(scene) | Task::Register(scene, _) => scene,
             Task::Deform(task) => return deformation(task),
             Task::Rank(task) => return ranking(task),
+            Task::Failures(task) => return failures(task),
         };
         let (voxels, load_s) = match &scene.volume {
             VolumeSource::Phantom(settings) => (settings.check().map_or(0, |g| g.len()), PHANTOM_S_PER_VOXEL),
@@ -52,7 +54,7 @@ impl Experiment {
         let pixels: usize = scene.views.iter().map(|v| pixels(&v.geometry)).sum();
         let task_s = match &self.task {
             Task::Register(_, task) => registration_s(task, pixels as f64, scene.views.len() as f64),
-            Task::Render(_) | Task::Deform(_) | Task::Rank(_) => 0.0,
+            Task::Render(_) | Task::Deform(_) | Task::Rank(_) | Task::Failures(_) => 0.0,
         };
         Estimate {
             memory_bytes: BYTES_AT_LEAST + voxels as u64 * BYTES_PER_VOXEL + pixels as u64 * BYTES_PER_PIXEL,
@@ -99,6 +101,30 @@ fn ranking(task: &RankingTask) -> Estimate {
     Estimate {
         memory_bytes: BYTES_AT_LEAST + results as u64 * BYTES_PER_RESULT,
         core_seconds: 0.2 + resamples * results as f64 * algorithms as f64 * S_PER_TESTED_CASE + results as f64 * 2e-5,
+    }
+}
+
+/// Bytes for each result: tables, design, random effects, simulations.
+const FAILURE_BYTES_PER_ROW: u64 = 6_000;
+/// Seconds for each result: a fit of failures, that of the score, checks and tests.
+const FIT_S_PER_ROW: f64 = 2e-5;
+const ANALYSIS_S_PER_ROW: f64 = 3e-4;
+/// Bytes of a row of a table, about.
+const BYTES_OF_ROW: u64 = 80;
+
+fn failures(task: &FailureTask) -> Estimate {
+    let (rows, has_labels) = match &task.source {
+        StudySource::Generated(settings) => ((settings.images * settings.algorithms) as u64, true),
+        StudySource::Files(files) => {
+            let bytes = std::fs::metadata(&files.data).map_or(0, |m| m.len());
+            (bytes / BYTES_OF_ROW, files.annotations.is_some())
+        }
+    };
+    // Each imputation is fitted twice.
+    let fits = if has_labels { 2.0 * f64::from(task.method.imputations) } else { 0.0 };
+    Estimate {
+        memory_bytes: BYTES_AT_LEAST + rows * FAILURE_BYTES_PER_ROW,
+        core_seconds: 0.3 + rows as f64 * (ANALYSIS_S_PER_ROW + fits * FIT_S_PER_ROW),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::document::Tables;
 use crate::document::deform::Deform;
+use crate::document::failures::{Failures, ResultsTable};
 use crate::document::ranking::{RankingTable, ResultColumns};
 use crate::document::register as typed;
 use crate::document::tables::{Beam, ImageHolds, Units};
@@ -124,6 +125,8 @@ pub enum Task {
     Deform(Box<Deformation>),
     /// Rank algorithms.
     Rank(Box<RankingTask>),
+    /// Find out what makes algorithms fail.
+    Failures(Box<FailureTask>),
 }
 
 /// A checked ranking.
@@ -240,4 +243,35 @@ pub struct LandscapeScheme {
     pub rotation: f64,
     /// Half-width, mm.
     pub translation_mm: f64,
+}
+
+/// A checked analysis of failures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailureTask {
+    /// Where the results come from.
+    pub source: StudySource,
+    /// The method, its ranges checked.
+    pub method: Failures,
+}
+
+/// Where results of algorithms come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StudySource {
+    /// A seeded study.
+    Generated(Box<StudySettings>),
+    /// Files that exist.
+    Files(Box<FailureFiles>),
+}
+
+/// The files of results.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailureFiles {
+    /// The results.
+    pub data: PathBuf,
+    /// Raters' labels.
+    pub annotations: Option<PathBuf>,
+    /// The schema of the labels.
+    pub schema: Option<PathBuf>,
+    /// Which columns hold what.
+    pub table: ResultsTable,
 }

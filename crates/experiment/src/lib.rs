@@ -5,6 +5,7 @@
 
 mod check;
 mod check_deform;
+mod check_failures;
 mod check_ranking;
 mod clock;
 pub mod document;

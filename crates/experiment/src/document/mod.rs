@@ -2,6 +2,7 @@
 
 pub mod deform;
 mod error;
+pub mod failures;
 mod node;
 pub mod ranking;
 pub mod register;

@@ -4,6 +4,7 @@
 //! written from. Their field docs are the manual of the format.
 
 use super::deform::{BrainPair, Deform, PairTable};
+use super::failures::{Failures, ResultsTable, StudyTable};
 use super::ranking::RankingTable;
 use super::register::{Criteria, Landscape, Projector, Register, Render, Starts, Targets};
 use schemars::JsonSchema;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 /// An experiment of Regiscope: where the images come from, and what is asked.
 ///
 /// One task table says what is done. With `[register]` and `[render]`, `[phantom]` or `[volume]` gives a CT and
-/// `[view]` or `[[views]]` the X-rays' geometry; with `[deform]`, `[pair]` or `[brain_pair]` gives two volumes. Lengths are millimetres and angles degrees, as the names say.
+/// `[view]` or `[[views]]` the X-rays' geometry; with `[deform]`, `[pair]` or `[brain_pair]` gives two volumes;
+/// with `[failures]`, `[study]` or `[results]` gives results of algorithms. Lengths are millimetres and angles degrees, as the names say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tables {
@@ -60,6 +62,15 @@ pub struct Tables {
     /// Task: rank algorithms, and say how sure the ranks are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ranking: Option<RankingTable>,
+    /// A seeded study of algorithms that fail on images (with `[failures]`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub study: Option<StudyTable>,
+    /// Results of algorithms from files (with `[failures]`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub results: Option<ResultsTable>,
+    /// Task: find out what makes algorithms fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Failures>,
     /// Where the registrations start (with `[register]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starts: Option<Starts>,
@@ -92,6 +103,9 @@ impl Default for Tables {
             brain_pair: None,
             deform: None,
             ranking: None,
+            study: None,
+            results: None,
+            failures: None,
             starts: None,
             targets: None,
             landscape: None,

@@ -5,6 +5,7 @@ pub mod challenge;
 mod charts;
 mod compact;
 mod deform;
+mod failures;
 pub mod picture;
 mod planes;
 mod svg;
@@ -83,6 +84,17 @@ pub fn deformation(
     deform::deformation(experiment, findings, Shared { provenance, timings, warnings })
 }
 
+/// The report of an analysis of failures.
+pub fn failures(
+    experiment: &Experiment,
+    findings: &crate::run::failures::Findings,
+    provenance: &Provenance,
+    timings: &[Timing],
+    warnings: &[String],
+) -> Result<String, RunError> {
+    failures::failures(experiment, findings, Shared { provenance, timings, warnings })
+}
+
 /// The report of a rendering.
 pub fn rendering(
     experiment: &Experiment,
@@ -116,6 +128,7 @@ fn render(template: &str, context: Value) -> Result<String, RunError> {
     environment.add_template("provenance.html", include_str!("provenance.html"))?;
     environment.add_template("report.html", include_str!("report.html"))?;
     environment.add_template("deform.html", include_str!("deform.html"))?;
+    environment.add_template("failures.html", include_str!("failures.html"))?;
     Ok(environment.get_template(template)?.render(minijinja::value::Serde(context))?)
 }
 

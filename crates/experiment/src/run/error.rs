@@ -50,6 +50,12 @@ pub enum RunError {
     /// The pair of brains was refused.
     #[error("[brain_pair]: {0}")]
     Brains(#[from] regiscope_datasets::brain::PairError),
+    /// The study was refused.
+    #[error("[study]: {0}")]
+    Study(#[from] regiscope_datasets::study::StudyError),
+    /// The failures cannot be analysed.
+    #[error(transparent)]
+    Failures(#[from] regiscope_challenge::failures::FailureError),
     /// Hounsfield units could not be mapped.
     #[error("[attenuation]: {0}")]
     Attenuation(#[from] regiscope_drr::attenuation::AttenuationError),

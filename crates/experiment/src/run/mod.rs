@@ -24,6 +24,7 @@ mod climb;
 pub mod deform;
 mod energy;
 mod error;
+pub mod failures;
 mod files;
 mod folder;
 pub mod landscape;
@@ -200,6 +201,7 @@ pub fn run(
         Task::Register(scene, task) => registration::run(experiment, scene, task, &folder, &options, observer)?,
         Task::Deform(task) => deform::run(experiment, task, &folder, &options, observer)?,
         Task::Rank(task) => ranking::run(experiment, task, &folder, &options, observer)?,
+        Task::Failures(task) => failures::run(experiment, task, &folder, &options, observer)?,
     };
     let used = energy::used(options.meter, region);
     let Some(Finished { status, metrics, timings, warnings }) = finished else {

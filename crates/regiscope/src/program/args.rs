@@ -353,11 +353,42 @@ pub enum DataCommand {
         /// Its name, from `data list`
         name: String,
     },
+    /// Invents a study of algorithms that fail on images, with known effects
+    ///
+    /// Writes study.csv (results and true characteristics), annotations.csv (labels of several raters), annotations.toml
+    /// (their schema) and truth.json (the effects). The same numbers give the same study.
+    Generate(GenerateArgs),
     /// Verifies the files of a fetched dataset, or of all fetched ones
     Verify {
         /// Its name, from `data list`
         name: Option<String>,
     },
+}
+
+/// `regiscope data generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Folder of the files, made where it is missing
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Which study
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Images
+    #[arg(long, value_name = "N", default_value_t = 2728)]
+    pub images: usize,
+    /// Procedures that the images come from
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub procedures: usize,
+    /// Algorithms
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub algorithms: usize,
+    /// Annotated cells, characteristics times images [default: 51,542 of each 51,832]
+    #[arg(long, value_name = "N")]
+    pub annotations: Option<usize>,
+    /// Raters of each image, of five in all
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub raters_per_image: usize,
 }
 
 /// `regiscope completions`.

@@ -1,5 +1,7 @@
 //! `regiscope data`: datasets that can be fetched. The environment and pip's settings are read here.
 
+mod generated;
+
 use crate::program::args::{DataArgs, DataCommand};
 use crate::program::cache;
 use crate::program::failure::{Ending, Failure};
@@ -16,12 +18,14 @@ use std::sync::atomic::Ordering;
 
 /// Does what was asked with the datasets.
 pub fn run(arguments: DataArgs, output: Output) -> Result<Ending, Failure> {
-    let cache_dir = cache::folder(arguments.cache.as_deref())?;
-    match arguments.command {
-        DataCommand::List => list(&cache_dir, output),
-        DataCommand::Fetch { name } => fetch_one(&known(&name)?, &cache_dir, output),
-        DataCommand::Verify { name: Some(name) } => verify_all(&[known(&name)?], &cache_dir, output),
+    let cache_dir = || cache::folder(arguments.cache.as_deref());
+    match &arguments.command {
+        DataCommand::List => list(&cache_dir()?, output),
+        DataCommand::Fetch { name } => fetch_one(&known(name)?, &cache_dir()?, output),
+        DataCommand::Generate(arguments) => generated::run(arguments, output),
+        DataCommand::Verify { name: Some(name) } => verify_all(&[known(name)?], &cache_dir()?, output),
         DataCommand::Verify { name: None } => {
+            let cache_dir = cache_dir()?;
             let there = manifest::list().into_iter().filter(|m| folder(m, &cache_dir).is_dir());
             verify_all(&there.collect::<Vec<_>>(), &cache_dir, output)
         }

@@ -1,5 +1,7 @@
 //! The command line of `regiscope challenge`.
 
+pub mod failures;
+
 use super::{JsonTarget, parse_json_target};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
@@ -30,6 +32,8 @@ pub enum ChallengeCommand {
     Probabilities(ProbabilitiesArgs),
     /// Target registration error of landmarks
     Landmarks(LandmarksArgs),
+    /// Finds out which characteristics of cases make algorithms fail
+    Failures(Box<failures::FailuresArgs>),
 }
 
 /// Results: a table of values, or masks.

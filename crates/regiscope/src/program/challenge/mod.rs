@@ -4,6 +4,8 @@ mod aggregate;
 mod agree;
 mod annotations;
 mod detections;
+mod failure_words;
+mod failures;
 mod landmarks;
 mod metrics;
 mod probabilities;
@@ -31,6 +33,7 @@ pub fn run(arguments: ChallengeArgs, output: Output) -> Result<Ending, Failure> 
         ChallengeCommand::Detections(arguments) => detections::run(&arguments, output),
         ChallengeCommand::Probabilities(arguments) => probabilities::run(&arguments, output),
         ChallengeCommand::Landmarks(arguments) => landmarks::run(&arguments, output),
+        ChallengeCommand::Failures(arguments) => failures::run(&arguments, output),
     }
 }
 

@@ -9,7 +9,7 @@ the built bench (`cargo bench -p regiscope-glmm --bench glmm --no-run` prints it
 and glmm; R is `Rscript` with lme4 and glmmTMB. What is not installed is named as missing. Every fit is a process of its own:
 core-seconds (user + system) and peak memory are the operating system's, and the share that reading the table takes is
 apart, as each program's own clock of its process tells it. A run that takes more than LIMIT core-seconds is stopped and
-stands as "not finished". Cases: the study; five correlated slopes per algorithm; ten times the rows; and a simulated table
+stands as "not finished". OUT.json is added to: what it holds of other cases and programs stays. Cases: the study; five correlated slopes per algorithm; ten times the rows; and a simulated table
 of the shape of lme4's InstEval (73,421 ratings of 1,128 lecturers by 2,972 students in 14 departments), as a linear model
 by REML and as a logit model.
 """
@@ -107,24 +107,34 @@ def ratings(path):
             writer.writerow([f"{rating:.4f}", good, f"S{s:04}", f"L{l:04}", f"D{dept:02}", service, studage, lectage])
 
 
+CASES = [
+    "study",
+    "five correlated slopes",
+    "ten times the rows",
+    "73,421 ratings, linear (REML)",
+    "73,421 ratings, logit",
+]
+
+
 def cases(study, folder):
+    """For each case its table, formula, family and grouping factors."""
     with open(study, newline="") as file:
         effects = " + ".join(name for name in next(csv.reader(file)) if name not in NO_EFFECT)
-    crossed = "(1 | image) + (1 | procedure)"
-    groups = "image,procedure,algorithm"
-    plain = f"failure ~ {effects} + {crossed} + (1 | algorithm)"
-    yield "study", study, plain, "binomial", groups
-    slopes = f"failure ~ {effects} + {crossed} + (1 + {SLOPES} | algorithm)"
-    yield "five correlated slopes", study, slopes, "binomial", groups
-    path = folder / "ten_times.csv"
-    ten_times(study, path)
-    yield "ten times the rows", path, plain, "binomial", groups
-    path = folder / "ratings.csv"
-    ratings(path)
+    crossed = f"failure ~ {effects} + (1 | image) + (1 | procedure)"
+    plain, slopes = f"{crossed} + (1 | algorithm)", f"{crossed} + (1 + {SLOPES} | algorithm)"
     right = "service + studage + lectage + (1 | student) + (1 | lecturer) + (1 | department)"
-    groups = "student,lecturer,department"
-    yield "73,421 ratings, linear (REML)", path, f"rating ~ {right}", "gaussian", groups
-    yield "73,421 ratings, logit", path, f"good ~ {right}", "binomial", groups
+    copies, rated = folder / "ten_times.csv", folder / "ratings.csv"
+    ten_times(study, copies)
+    ratings(rated)
+    of_images, of_ratings = "image,procedure,algorithm", "student,lecturer,department"
+    models = [
+        (study, plain, "binomial", of_images),
+        (study, slopes, "binomial", of_images),
+        (copies, plain, "binomial", of_images),
+        (rated, f"rating ~ {right}", "gaussian", of_ratings),
+        (rated, f"good ~ {right}", "binomial", of_ratings),
+    ]
+    return zip(CASES, models)
 
 
 def programs(options, folder):
@@ -194,6 +204,11 @@ def summary(name, case, runs):
     return row
 
 
+def ordered(rows, order):
+    """Case by case, the cheapest first; what did not finish last."""
+    return sorted(rows, key=lambda r: (order.index(r["case"]), "failed" in r, r["core_s"]))
+
+
 def table(rows):
     head = ["case", "program", "runs", "whole process, core-s", "fit, core-s", "peak MB", "log-likelihood", "SE"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
@@ -227,22 +242,24 @@ def main():
     parser.add_argument("--case", help="only the cases whose name holds this")
     parser.add_argument("--program", help="only the programs whose name holds this")
     options = parser.parse_args()
-    rows = []
+    before = Path(f"{options.out}.json")
+    rows = json.loads(before.read_text())["rows"] if options.out and before.exists() else []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         installed = [p for p in programs(options, folder) if options.program is None or options.program in p[0]]
-        for case, path, formula, family, groups in cases(options.study, folder):
+        for case, model in cases(options.study, folder):
             if options.case and options.case not in case:
                 continue
             for name, command in installed:
-                runs = [run(command(path, formula, family, groups), options.limit)]
+                runs = [run(command(*model), options.limit)]
                 while len(runs) < options.rounds and runs[0]["core_s"] < 20 and "failed" not in runs[0]:
-                    runs.append(run(command(path, formula, family, groups), options.limit))
-                rows.append(summary(name, case, runs))
+                    runs.append(run(command(*model), options.limit))
+                rows = [r for r in rows if (r["case"], r["program"]) != (case, name)] + [summary(name, case, runs)]
                 print({k: v for k, v in rows[-1].items() if k != "se"}, flush=True)
                 if options.out:
                     cpu = next((l.split(":", 1)[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), None)
                     machine = {"cpu": cpu, "cores": os.cpu_count(), "limit_core_s": options.limit}
+                    rows = ordered(rows, CASES)
                     write(f"{options.out}.json", json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
                     write(f"{options.out}.md", table(rows))
 

@@ -144,6 +144,7 @@ impl Study {
                 modes: Matrix::zeros(self.groups, 1),
                 conditional: vec![],
             }],
+            between_terms: vec![],
             theta: vec![self.sd],
             sigma: self.dispersion.unwrap_or(1.0),
             dispersion: self.dispersion,

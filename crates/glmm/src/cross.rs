@@ -3,6 +3,7 @@
 //! Every row of the data touches one level of each term, so ZᵀWZ has a k×k block for each level of each term and a block
 //! for each pair of levels (of two terms) that meet in some row. Where each row adds to is worked out once.
 
+use crate::fit::BetweenTerms;
 use crate::matrix::{Matrix, add_by_level};
 use crate::random::Layout;
 
@@ -284,6 +285,23 @@ impl CrossPattern {
             }
         }
         sums
+    }
+
+    /// The blocks between terms of one predictor with the same grouping factor: those of one level of both.
+    pub fn between_terms(&self, layout: &Layout, blocks: &[f64]) -> Vec<BetweenTerms> {
+        let of_pair = |pair: &Pair| {
+            let (a, b) = (layout.terms[pair.t], layout.terms[pair.s]);
+            let one = layout.predictor[pair.t] == layout.predictor[pair.s] && a.group == b.group;
+            if !(one && a.level_of_row == b.level_of_row && a.levels == b.levels) {
+                return None;
+            }
+            // Each level meets itself alone, in order.
+            let (rows, columns) = (a.columns.len(), b.columns.len());
+            let blocks = blocks[pair.start..].chunks_exact(rows * columns).take(pair.levels.len());
+            let conditional = blocks.map(|b| Matrix { rows, columns, values: b.to_vec() }).collect();
+            Some(BetweenTerms { terms: (pair.t, pair.s), conditional })
+        };
+        self.pairs.iter().filter_map(of_pair).collect()
     }
 
     /// The diagonal blocks, term by term, level by level.

@@ -54,6 +54,16 @@ pub struct RandomEffects {
     pub conditional: Vec<Matrix>,
 }
 
+/// Conditional covariances between the effects of two terms of one grouping factor, as in `(1 | g) + (0 + x | g)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BetweenTerms {
+    /// The terms, by their places in [`Fit::random`], the earlier one first.
+    pub terms: (usize, usize),
+    /// For each level the covariance of the first term's columns (rows) with the second's, given the data and the
+    /// parameters.
+    pub conditional: Vec<Matrix>,
+}
+
 /// Counts of what the outer loop did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -80,6 +90,9 @@ pub struct Fit {
     pub thresholds: Option<Estimates>,
     /// The random effects, term by term in the order of the design, those of the zero part last.
     pub random: Vec<RandomEffects>,
+    /// What belongs to two terms of one grouping factor and predictor.
+    #[serde(default)]
+    pub between_terms: Vec<BetweenTerms>,
     /// The covariance parameters θ of [`random`](crate::random), relative to σ for linear mixed models.
     pub theta: Vec<f64>,
     /// σ for Gaussian models; 1 where the family has no scale.

@@ -2,7 +2,7 @@
 
 use crate::design::Design;
 use crate::family::moments::moments;
-use crate::fit::{Estimates, Fit};
+use crate::fit::{BetweenTerms, Estimates, Fit};
 use crate::generalised::Evaluator;
 use crate::laplace::model::{Model, State};
 use crate::matrix::Matrix;
@@ -51,7 +51,8 @@ pub fn report(
 
     let b = layout.apply(&state.factors, &state.u, false);
     let theta_covariance = part(fixed, first_shape);
-    let random = random_effects(layout, &theta, 1.0, &b, conditional(model, state), &theta_covariance, false);
+    let (conditional, between_terms) = conditional(model, state);
+    let random = random_effects(layout, &theta, 1.0, &b, conditional, &theta_covariance, false);
     let each =
         |i: usize| moments(&model.likelihood, i, [state.eta[0][i], state.eta[1].get(i).copied().unwrap_or(0.0)], shape);
     let both: Vec<(f64, f64)> = (0..n).map(each).collect();
@@ -86,6 +87,7 @@ pub fn report(
         zero: design.zero.as_ref().map(|z| Estimates::new(z.fixed.names.clone(), beta[p..].to_vec(), part(p, fixed))),
         thresholds,
         random,
+        between_terms,
         parameters: Estimates::new(parameter_names(design, layout, &names), values, covariance),
         theta,
         sigma: if settings.family == Family::Gaussian { natural.unwrap_or(1.0) } else { 1.0 },
@@ -159,15 +161,15 @@ fn shape_names(design: &Design, settings: &Settings) -> Vec<String> {
     }
 }
 
-/// ΛH⁻¹Λᵀ of each level, with the curvature that the model asks for.
-fn conditional(model: &Model, state: &State) -> Vec<Vec<Matrix>> {
+/// ΛH⁻¹Λᵀ of each level, with the curvature that the model asks for; within terms and between those of one factor.
+fn conditional(model: &Model, state: &State) -> (Vec<Vec<Matrix>>, Vec<BetweenTerms>) {
     let mut inverse = SelectedInverse::default();
     let factor = state.expected.as_deref().map_or(&state.factor, |(_, _, factor)| factor);
     inverse.compute(&model.pattern, factor);
     let mut blocks = vec![0.0; model.cross.len];
     inverse.blocks(&model.layout, &model.cross, &model.pattern, &mut blocks);
     model.cross.conjugate(&model.layout, &state.factors, &mut blocks, false);
-    model.cross.diagonal_blocks(&model.layout, &blocks)
+    (model.cross.diagonal_blocks(&model.layout, &blocks), model.cross.between_terms(&model.layout, &blocks))
 }
 
 /// Whether fixed effects run away because they separate the responses.

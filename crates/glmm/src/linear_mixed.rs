@@ -117,8 +117,9 @@ fn report(design: &Design, settings: &Settings, profile: &LinearProfile, best: &
     let Response::Real(y) = &design.response else { unreachable!("linear models have real responses") };
     let pearson = (0..rows).map(|i| (y[i] - eta[i]) * design.weights[i].sqrt() / sigma).collect();
 
-    let mut conditional = profile.conditional_covariances(at, &best.point.x);
-    for m in conditional.iter_mut().flatten() {
+    let (mut conditional, mut between_terms) = profile.conditional_covariances(at, &best.point.x);
+    let between = between_terms.iter_mut().flat_map(|b| &mut b.conditional);
+    for m in conditional.iter_mut().flatten().chain(between) {
         m.values.iter_mut().for_each(|v| *v *= sigma * sigma);
     }
     let random = random_effects(layout, &theta, sigma, &b, conditional, &scale_covariance, true);
@@ -134,6 +135,7 @@ fn report(design: &Design, settings: &Settings, profile: &LinearProfile, best: &
         zero: None,
         thresholds: None,
         random,
+        between_terms,
         theta,
         sigma,
         dispersion: Some(sigma),

@@ -9,6 +9,7 @@ use crate::basis::Basis;
 use crate::cholesky::Factor;
 use crate::cross::{CrossPattern, Weights};
 use crate::design::Predictor;
+use crate::fit::BetweenTerms;
 use crate::matrix::{Matrix, add_by_level, dot};
 use crate::random::{Layout, factor_derivatives};
 use crate::selected::SelectedInverse;
@@ -227,14 +228,48 @@ impl<'a> LinearProfile<'a> {
         layout.chain(theta, &by_factor)
     }
 
-    /// The conditional covariance over σ² of each level's effects, ΛH⁻¹Λᵀ, term by term, level by level.
-    pub fn conditional_covariances(&self, at: &Profiled, theta: &[f64]) -> Vec<Vec<Matrix>> {
+    /// σ² XᵀV⁻¹Z (p × q) and σ² XᵀV⁻¹X, with V the covariance of the responses.
+    pub fn weighted_products(&self, at: &Profiled, theta: &[f64]) -> (Matrix, Matrix) {
+        let (p, factors) = (self.columns(), self.layout.factors(theta));
+        let (mut with_effects, mut fixed) = (Matrix::zeros(p, self.layout.effects()), Matrix::zeros(p, p));
+        for j in 0..p {
+            let lambda_k = self.layout.apply(&factors, at.k.column(j), false);
+            let taken = self.cross.times(&self.layout, &self.zz, &lambda_k);
+            for (e, (z, t)) in self.zq.column(j).iter().zip(&taken).enumerate() {
+                with_effects[(j, e)] = z - t;
+            }
+            for i in 0..p {
+                fixed[(i, j)] = self.qq[(i, j)] - dot(self.zq.column(i), &lambda_k);
+            }
+        }
+        // From the basis to the columns of X.
+        let back = self.basis.r.transpose();
+        (back.product(&with_effects), fixed.congruence(&back))
+    }
+
+    /// One column of σ² ZᵀV⁻¹Z.
+    pub fn weighted_effect(&self, at: &Profiled, factors: &[Matrix], effect: usize) -> Vec<f64> {
+        let layout = &self.layout;
+        let mut unit = vec![0.0; layout.effects()];
+        unit[effect] = 1.0;
+        let mut column = self.cross.times(layout, &self.zz, &unit);
+        let mut x = self.pattern.permute(layout, &layout.apply(factors, &column, true));
+        at.factor.solve(&self.pattern, &mut x);
+        let inner = layout.apply(factors, &self.pattern.permute_back(layout, &x), false);
+        let taken = self.cross.times(layout, &self.zz, &inner);
+        column.iter_mut().zip(&taken).for_each(|(c, t)| *c -= t);
+        column
+    }
+
+    /// The conditional covariance over σ² of each level's effects, ΛH⁻¹Λᵀ, term by term, level by level; and between
+    /// terms of one grouping factor.
+    pub fn conditional_covariances(&self, at: &Profiled, theta: &[f64]) -> (Vec<Vec<Matrix>>, Vec<BetweenTerms>) {
         let mut inverse = SelectedInverse::default();
         inverse.compute(&self.pattern, &at.factor);
         let mut h = vec![0.0; self.cross.len];
         inverse.blocks(&self.layout, &self.cross, &self.pattern, &mut h);
         self.cross.conjugate(&self.layout, &self.layout.factors(theta), &mut h, false);
-        self.cross.diagonal_blocks(&self.layout, &h)
+        (self.cross.diagonal_blocks(&self.layout, &h), self.cross.between_terms(&self.layout, &h))
     }
 }
 

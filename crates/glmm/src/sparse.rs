@@ -1,9 +1,9 @@
 //! The pattern of the sparse Cholesky factor of H = Λᵀ Zᵀ W Z Λ + I: which level is eliminated when, and what fills in.
 //!
 //! A node is one level of one term (k scalar unknowns). Nodes are ordered by approximate minimum degree (Amestoy, Davis
-//! & Duff 1996); as soon as what is left is nearly dense it becomes one dense trailing block, so that for the usual
-//! design (one factor with many levels, a few crossed effects) the method is block elimination with a dense Schur
-//! complement, and for others a sparse Cholesky factorisation with one supernode for each level.
+//! & Duff 1996); from where it costs less, what is left becomes one dense trailing block, so that for the usual design
+//! (one factor with many levels, some crossed effects) the method is block elimination with a dense Schur complement, and
+//! for others a sparse Cholesky factorisation with one supernode for each level.
 
 use crate::cross::CrossPattern;
 use crate::random::Layout;
@@ -11,9 +11,10 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::SymbolicSparseColMatRef;
 use faer::sparse::linalg::amd;
 
-/// The trailing part is kept dense as soon as this share of it is filled: a dense update costs a few times less for each
-/// element than a sparse one.
-const DENSE_SHARE: f64 = 0.5;
+/// What an update in the sparse part costs in operations of the dense one, which run in vectors from cache.
+const SPARSE_COST: f64 = 30.0;
+/// The trailing block may have this many values for each one that is filled, and this many anyway.
+const DENSE_VALUES: (f64, f64) = (8.0, 1e6);
 
 /// The pattern of the factor.
 #[derive(Clone, Debug)]
@@ -111,7 +112,7 @@ impl Pattern {
         let graph = Graph::new(nodes, &first_node, cross);
         let order = graph.minimum_degree();
         let structures = graph.eliminate(&order);
-        let sparse = first_dense(&structures);
+        let sparse = first_dense(&order, &structures, &sizes);
         let (order, structures) = like_after_like(&order, structures, &sizes, sparse);
         place_columns(layout, cross, first_node, &sizes, &order, structures, sparse)
     }
@@ -210,19 +211,24 @@ impl Graph {
     }
 }
 
-/// The first place from which on the rest of the factor is dense enough.
-fn first_dense(structures: &[Vec<u32>]) -> usize {
-    let nodes = structures.len();
-    let (mut filled, mut best) = (0usize, nodes);
-    for p in (0..nodes).rev() {
-        let rest = nodes - p;
-        filled += structures[p].len() + 1;
-        let all = rest * (rest + 1) / 2;
-        if structures[p].len() + 1 >= (DENSE_SHARE * rest as f64) as usize
-            && filled as f64 >= DENSE_SHARE * all as f64
-            && best == p + 1
-        {
-            best = p;
+/// The first place from which on the rest of the factor is best kept dense: where the cost of a factorisation with its
+/// selected inverse is least.
+fn first_dense(order: &[usize], structures: &[Vec<u32>], sizes: &[u32]) -> usize {
+    let size = |p: usize| f64::from(sizes[order[p]]);
+    // Unknowns, filled values and sparse updates of the places from p on.
+    let (mut unknowns, mut filled, mut updates) = (0.0, 0.0, 0.0);
+    let (mut best, mut least) = (order.len(), 0.0);
+    for p in (0..order.len()).rev() {
+        let rows: f64 = structures[p].iter().map(|&row| size(row as usize)).sum();
+        let k = size(p);
+        unknowns += k;
+        filled += k * (k + rows);
+        updates += k * (k + rows) * (k + rows);
+        // Against no dense block at all: what is saved counts below zero.
+        let cost = unknowns * unknowns * unknowns - SPARSE_COST * updates;
+        let fits = unknowns * unknowns <= (DENSE_VALUES.0 * filled).max(DENSE_VALUES.1);
+        if cost < least && fits {
+            (best, least) = (p, cost);
         }
     }
     best

@@ -36,16 +36,6 @@ pub enum InferenceError {
         /// In the design.
         expected: usize,
     },
-    /// A dense matrix of the random effects would be too large.
-    #[error("{method} needs a matrix of all {effects} random effects; at most {most} are accepted")]
-    TooManyEffects {
-        /// What was asked for.
-        method: &'static str,
-        /// Random effects of the model.
-        effects: usize,
-        /// The limit.
-        most: usize,
-    },
     /// A matrix that must be positive definite is not.
     #[error("{what} is not positive definite, so that {method} has no result")]
     Indefinite {

@@ -6,12 +6,13 @@
 //! of σ, the adjusted covariance is Φ_A = Φ + 2 Φ [Σ_rs W_rs (Q_rs − P_r Φ P_s)] Φ.
 //!
 //! No n × n matrix is formed: the residual's G is (V − ZSZᵀ)/σ² with S the covariance of all random effects, so that all
-//! traces and products come from T = ZᵀV⁻¹Z, U = XᵀV⁻¹Z and F = XᵀV⁻¹X. Memory and time grow with the square and cube of
-//! the number of random effects. A compound symmetric covariance is not linear in its parameters; its derivatives stand
-//! in for G_r, and terms of second order are left out.
+//! traces and products come from T = ZᵀV⁻¹Z, U = XᵀV⁻¹Z and F = XᵀV⁻¹X. T is not held either: its columns come level by
+//! level from the sparse factor and are summed up at once, so that memory grows with the number of random effects and time
+//! with their number times the size of the factor. A compound symmetric covariance is not linear in its parameters; its
+//! derivatives stand in for G_r, and terms of second order are left out.
 
 use super::error::InferenceError;
-use super::linear_state::linear_state;
+use super::linear_state::{LinearState, linear_state};
 use crate::design::{Covariance, Design};
 use crate::fit::Fit;
 use crate::matrix::{Matrix, add_scaled, dot};
@@ -19,8 +20,6 @@ use crate::profile::Criterion;
 use crate::random::{Layout, factor_derivatives};
 
 const METHOD: &str = "Kenward and Roger's method";
-/// Most random effects: T takes 8 bytes for each pair.
-pub const MOST_EFFECTS: usize = 4000;
 
 /// What Kenward and Roger's tests are made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,12 +50,7 @@ impl KenwardRoger {
         if fit.settings.criterion != Criterion::Reml {
             return Err(InferenceError::NeedsReml { method: METHOD });
         }
-        let effects = state.profile.layout.effects();
-        if effects > MOST_EFFECTS {
-            return Err(InferenceError::TooManyEffects { method: METHOD, effects, most: MOST_EFFECTS });
-        }
-        let sums = Sums::new(design, fit)?;
-        sums.adjusted()
+        Sums::new(&state, fit)?.adjusted()
     }
 
     /// Scale and denominator degrees of freedom of the F test of independent contrasts.
@@ -104,160 +98,127 @@ fn trace_of_product(a: &Matrix, b: &Matrix) -> f64 {
     (0..a.rows).map(|i| (0..a.columns).map(|j| a[(i, j)] * b[(j, i)]).sum::<f64>()).sum()
 }
 
-/// T, U and F, and how the covariance of the random effects depends on its parameters.
+/// A derivative of the covariance of the random effects: the same block for every level of one term.
+struct Block {
+    term: usize,
+    e: Matrix,
+}
+
+/// Traces and products of T = ZᵀV⁻¹Z, U = XᵀV⁻¹Z and F = XᵀV⁻¹X. E_i, i < `parameters`, are the derivatives of S, the
+/// covariance of the random effects; S itself stands in the last place.
 struct Sums {
     rows: f64,
     variance: f64,
-    /// ZᵀV⁻¹Z.
-    t: Matrix,
-    /// XᵀV⁻¹Z.
-    u: Matrix,
+    parameters: usize,
     /// XᵀV⁻¹X.
     f: Matrix,
-    /// For each term the first effect, the number of levels, Σ and its derivatives in the parameters.
-    terms: Vec<Term>,
-}
-
-struct Term {
-    first: usize,
-    levels: usize,
-    sigma: Matrix,
-    derivatives: Vec<Matrix>,
+    /// U E_i Uᵀ.
+    ueu: Vec<Matrix>,
+    /// U E_i T E_j Uᵀ.
+    uetu: Vec<Vec<Matrix>>,
+    /// tr T E_i.
+    te: Vec<f64>,
+    /// tr T E_i T E_j.
+    tete: Matrix,
 }
 
 impl Sums {
-    fn new(design: &Design, fit: &Fit) -> Result<Self, InferenceError> {
-        let layout = Layout::new(design);
-        let variance = fit.sigma * fit.sigma;
-        let (n, q, x) = (design.weights.len(), layout.effects(), &design.mean.fixed);
-        let p = x.columns();
-        let precision: Vec<f64> = design.weights.iter().map(|w| w / variance).collect();
-        let weigh = |v: &[f64]| -> Vec<f64> { v.iter().zip(&precision).map(|(v, w)| v * w).collect() };
-        // M = ZᵀR⁻¹Z and XᵀR⁻¹Z, R = σ²/w.
-        let m = dense_cross(&layout, &precision, n, q);
-        let mut zx = Matrix::zeros(q, p);
-        for j in 0..p {
-            zx.column_mut(j).copy_from_slice(&layout.transpose_product(0, &weigh(x.column(j))));
-        }
-        let xx = Matrix::from_fn(p, p, |i, j| dot(&weigh(x.column(i)), x.column(j)));
-        // Λ of all effects, times σ, applied to the columns of M: ΛᵀM, then H = ΛᵀMΛ + I.
-        let mut factors = layout.factors(&fit.theta);
-        factors.iter_mut().for_each(|f| f.values.iter_mut().for_each(|v| *v *= fit.sigma));
-        let left = |a: &Matrix| {
-            let mut out = Matrix::zeros(q, a.columns);
-            for j in 0..a.columns {
-                out.column_mut(j).copy_from_slice(&layout.apply(&factors, a.column(j), true));
-            }
-            out
-        };
-        let lm = left(&m);
-        let mut h = left(&lm.transpose());
-        (0..q).for_each(|i| h[(i, i)] += 1.0);
+    fn new(state: &LinearState, fit: &Fit) -> Result<Self, InferenceError> {
+        let (profile, layout) = (&state.profile, &state.profile.layout);
         let indefinite = |what| InferenceError::Indefinite { what, method: METHOD };
-        let root = h.cholesky().ok_or(indefinite("the covariance of the responses"))?;
-        let half = |mut a: Matrix| {
-            (0..a.columns).for_each(|j| root.lower_solve(a.column_mut(j)));
-            a
+        let at = profile.solve(&fit.theta).ok_or(indefinite("the covariance of the responses"))?;
+        let variance = fit.sigma * fit.sigma;
+        let over_variance = |mut m: Matrix| {
+            m.values.iter_mut().for_each(|v| *v /= variance);
+            m
         };
-        let (hm, hx) = (half(lm), half(left(&zx)));
-        let less = |a: &Matrix, b: &Matrix, whole: &Matrix, transposed: bool| {
-            Matrix::from_fn(b.columns, a.columns, |i, j| {
-                let full = if transposed { whole[(j, i)] } else { whole[(i, j)] };
-                full - dot(b.column(i), a.column(j))
-            })
-        };
-        let terms = layout
-            .terms
-            .iter()
-            .enumerate()
-            .map(|(t, term)| {
-                let sigma = fit.random[t].covariance.clone();
-                let lambda = &factors[t];
-                let theta: Vec<f64> = layout.theta(t, &fit.theta).to_vec();
-                let derivatives = derivatives_of(term.covariance, lambda, &theta, fit.sigma);
-                Term { first: layout.first[t], levels: term.levels.len(), sigma, derivatives }
-            })
-            .collect();
-        Ok(Self {
-            rows: n as f64,
-            variance,
-            t: less(&hm, &hm, &m, false),
-            u: less(&hm, &hx, &zx, true),
-            f: less(&hx, &hx, &xx, false),
-            terms,
-        })
-    }
+        let (u, f) = profile.weighted_products(&at, &fit.theta);
+        let (u, f) = (over_variance(u), over_variance(f));
+        let factors = layout.factors(&fit.theta);
+        let mut derivatives: Vec<Block> = Vec::new();
+        for (t, term) in layout.terms.iter().enumerate() {
+            let mut lambda = factors[t].clone();
+            lambda.values.iter_mut().for_each(|v| *v *= fit.sigma);
+            let of_term = derivatives_of(term.covariance, &lambda, layout.theta(t, &fit.theta), fit.sigma);
+            derivatives.extend(of_term.into_iter().map(|e| Block { term: t, e }));
+        }
+        let whole: Vec<Block> =
+            (0..layout.terms.len()).map(|term| Block { term, e: fit.random[term].covariance.clone() }).collect();
+        let parameters = derivatives.len();
+        // The blocks of E_i by i, those of S last.
+        let blocks: Vec<Vec<&Block>> = derivatives.iter().map(|b| vec![b]).chain([whole.iter().collect()]).collect();
 
-    /// `A · blockdiag(E)` for one term's E: columns of other terms are zero.
-    fn times_block(a: &Matrix, term: &Term, e: &Matrix, out: &mut Matrix) {
-        let k = e.rows;
-        for level in 0..term.levels {
-            for c in 0..k {
-                let column = term.first + level * k + c;
-                for r in 0..k {
-                    if e[(r, c)] != 0.0 {
-                        let source = a.column(term.first + level * k + r).to_vec();
-                        add_scaled(out.column_mut(column), e[(r, c)], &source);
+        let (p, count) = (u.rows, blocks.len());
+        let mut ueu = vec![Matrix::zeros(p, p); count];
+        let mut uetu = vec![vec![Matrix::zeros(p, p); count]; count];
+        let (mut te, mut tete) = (vec![0.0; count], Matrix::zeros(count, count));
+        let ue: Vec<Matrix> = blocks.iter().map(|blocks| times_blocks(layout, &u, blocks)).collect();
+        for (t, term) in layout.terms.iter().enumerate() {
+            let k = term.columns.len();
+            for level in 0..term.levels.len() {
+                let first = layout.first[t] + level * k;
+                let mut columns = Matrix::zeros(layout.effects(), k);
+                for c in 0..k {
+                    columns.column_mut(c).copy_from_slice(&profile.weighted_effect(&at, &factors, first + c));
+                }
+                let columns = over_variance(columns);
+                let u_here = Matrix::from_fn(p, k, |i, c| u[(i, first + c)]);
+                // T_ℓᵀ E_i T_ℓ and U E_i T_ℓ for every i.
+                let between: Vec<(Matrix, Matrix)> = blocks
+                    .iter()
+                    .zip(&ue)
+                    .map(|(blocks, ue)| (quadratic(layout, &columns, blocks), ue.product(&columns)))
+                    .collect();
+                for (j, e) in
+                    blocks.iter().enumerate().filter_map(|(j, b)| Some((j, &b.iter().find(|b| b.term == t)?.e)))
+                {
+                    let eu = e.product(&u_here.transpose());
+                    add(&mut ueu[j], &u_here.product(&eu));
+                    te[j] += (0..k)
+                        .flat_map(|a| (0..k).map(move |b| (a, b)))
+                        .map(|(a, b)| columns[(first + b, a)] * e[(a, b)])
+                        .sum::<f64>();
+                    for (i, (quadratic, left)) in between.iter().enumerate() {
+                        tete[(i, j)] += trace_of_product(quadratic, e);
+                        add(&mut uetu[i][j], &left.product(&eu));
                     }
                 }
             }
         }
+        Ok(Self { rows: profile.rows as f64, variance, parameters, f, ueu, uetu, te, tete })
     }
 
     fn adjusted(&self) -> Result<KenwardRoger, InferenceError> {
         let indefinite = |what| InferenceError::Indefinite { what, method: METHOD };
         let phi = self.f.cholesky().ok_or(indefinite("the covariance of the coefficients"))?.cholesky_inverse();
-        let (p, q) = (self.u.rows, self.t.rows);
-        // For each parameter U E and T E; for the whole covariance U S and T S.
-        let multiply = |a: &Matrix, terms: &[(&Term, &Matrix)]| {
-            let mut out = Matrix::zeros(a.rows, q);
-            terms.iter().for_each(|(term, e)| Self::times_block(a, term, e, &mut out));
-            out
-        };
-        let mut ue: Vec<Matrix> = Vec::new();
-        let mut te: Vec<Matrix> = Vec::new();
-        for term in &self.terms {
-            for e in &term.derivatives {
-                ue.push(multiply(&self.u, &[(term, e)]));
-                te.push(multiply(&self.t, &[(term, e)]));
-            }
-        }
-        let whole: Vec<(&Term, &Matrix)> = self.terms.iter().map(|t| (t, &t.sigma)).collect();
-        let (us, ts) = (multiply(&self.u, &whole), multiply(&self.t, &whole));
-        let r = ue.len() + 1;
-        let residual = r - 1;
-        let ut = self.u.transpose();
+        let p = self.f.rows;
+        // In `sums` the place after the parameters' is S's; in the parameters that of the residual variance.
+        let residual = self.parameters;
+        let whole = self.parameters;
+        let r = self.parameters + 1;
         let (s2, s4) = (self.variance, self.variance * self.variance);
-        let usu = us.product(&ut);
         let linear = |terms: &[(f64, &Matrix)]| {
             Matrix::from_fn(p, p, |i, j| terms.iter().map(|(c, m)| c * m[(i, j)]).sum::<f64>())
         };
-        let mut ps: Vec<Matrix> = ue.iter().map(|ue| linear(&[(-1.0, &ue.product(&ut))])).collect();
-        ps.push(linear(&[(-1.0 / s2, &self.f), (1.0 / s2, &usu)]));
-        // T Uᵀ once: E_s Uᵀ is the transpose of U E_s.
-        let trace = |m: &Matrix| m.diagonal().iter().sum::<f64>();
+        let mut ps: Vec<Matrix> = self.ueu[..whole].iter().map(|ueu| linear(&[(-1.0, ueu)])).collect();
+        ps.push(linear(&[(-1.0 / s2, &self.f), (1.0 / s2, &self.ueu[whole])]));
         let q_of = |i: usize, j: usize| -> Matrix {
             match (i == residual, j == residual) {
-                (false, false) => ue[i].product(&self.t.product(&ue[j].transpose())),
+                (false, false) => self.uetu[i][j].clone(),
                 (true, true) => {
-                    let usts = us.product(&self.t.product(&us.transpose()));
-                    linear(&[(1.0 / s4, &self.f), (-2.0 / s4, &usu), (1.0 / s4, &usts)])
+                    let (usu, usts) = (&self.ueu[whole], &self.uetu[whole][whole]);
+                    linear(&[(1.0 / s4, &self.f), (-2.0 / s4, usu), (1.0 / s4, usts)])
                 }
-                (other, _) => {
-                    let e = &ue[if other { j } else { i }];
-                    let ueu = e.product(&ut);
-                    let uetsu = e.product(&self.t.product(&us.transpose()));
-                    let a = linear(&[(1.0 / s2, &ueu), (-1.0 / s2, &uetsu)]);
-                    if other { a.transpose() } else { a }
-                }
+                (false, true) => linear(&[(1.0 / s2, &self.ueu[i]), (-1.0 / s2, &self.uetu[i][whole])]),
+                (true, false) => linear(&[(1.0 / s2, &self.ueu[j]), (-1.0 / s2, &self.uetu[whole][j])]),
             }
         };
         let trace_of = |i: usize, j: usize| match (i == residual, j == residual) {
-            (false, false) => trace_of_product(&te[i], &te[j]),
-            (true, true) => (self.rows - 2.0 * trace(&ts) + trace_of_product(&ts, &ts)) / s4,
+            (false, false) => self.tete[(i, j)],
+            (true, true) => (self.rows - 2.0 * self.te[whole] + self.tete[(whole, whole)]) / s4,
             (other, _) => {
-                let e = &te[if other { j } else { i }];
-                (trace(e) - trace_of_product(e, &ts)) / s2
+                let e = if other { j } else { i };
+                (self.te[e] - self.tete[(e, whole)]) / s2
             }
         };
         let phi_p: Vec<Matrix> = ps.iter().map(|p| phi.product(p)).collect();
@@ -289,6 +250,43 @@ impl Sums {
         adjusted.symmetrise();
         Ok(KenwardRoger { covariance: phi, adjusted, p: ps, w })
     }
+}
+
+fn add(sum: &mut Matrix, more: &Matrix) {
+    add_scaled(&mut sum.values, 1.0, &more.values);
+}
+
+/// A times the matrix with these blocks: columns of other terms are zero.
+fn times_blocks(layout: &Layout, a: &Matrix, blocks: &[&Block]) -> Matrix {
+    let mut product = Matrix::zeros(a.rows, a.columns);
+    for Block { term, e } in blocks {
+        let k = e.rows;
+        for first in (layout.first[*term]..layout.first[term + 1]).step_by(k) {
+            for c in 0..k {
+                for r in 0..k {
+                    add_scaled(product.column_mut(first + c), e[(r, c)], a.column(first + r));
+                }
+            }
+        }
+    }
+    product
+}
+
+/// Aᵀ E A for the matrix E with these blocks.
+fn quadratic(layout: &Layout, a: &Matrix, blocks: &[&Block]) -> Matrix {
+    let mut sum = Matrix::zeros(a.columns, a.columns);
+    for Block { term, e } in blocks {
+        let (k, range) = (e.rows, layout.first[*term]..layout.first[term + 1]);
+        for j in 0..a.columns {
+            for i in 0..a.columns {
+                let (left, right) = (&a.column(i)[range.clone()], &a.column(j)[range.clone()]);
+                for (x, y) in left.chunks_exact(k).zip(right.chunks_exact(k)) {
+                    sum[(i, j)] += y.iter().enumerate().map(|(c, y)| y * dot(x, e.column(c))).sum::<f64>();
+                }
+            }
+        }
+    }
+    sum
 }
 
 /// 2 A⁻¹, in the directions in which a scaled A is positive.
@@ -326,24 +324,4 @@ fn derivatives_of(form: Covariance, lambda: &Matrix, theta: &[f64], sigma: f64) 
             })
             .collect(),
     }
-}
-
-/// ZᵀWZ as a dense matrix.
-fn dense_cross(layout: &Layout, weights: &[f64], n: usize, q: usize) -> Matrix {
-    let mut m = Matrix::zeros(q, q);
-    let mut row: Vec<(usize, f64)> = Vec::new();
-    for (i, &w) in weights.iter().enumerate() {
-        row.clear();
-        for (t, term) in layout.terms.iter().enumerate() {
-            let k = term.columns.len();
-            let start = layout.first[t] + term.level_of_row[i] as usize * k;
-            row.extend((0..k).map(|c| (start + c, term.values[c * n + i])));
-        }
-        for &(a, za) in &row {
-            for &(b, zb) in &row {
-                m[(b, a)] += w * za * zb;
-            }
-        }
-    }
-    m
 }

@@ -153,8 +153,7 @@ pub struct RandomValues {
     pub columns: Vec<String>,
     /// Modes, level by level.
     pub values: Vec<Vec<f64>>,
-    /// Conditional covariance of the columns, level by level; between columns of different terms it is not computed
-    /// and NaN.
+    /// Conditional covariance of the columns, level by level.
     pub cond_var: Vec<Vec<Vec<f64>>>,
 }
 
@@ -290,8 +289,9 @@ struct Random {
 impl Random {
     fn of(fit: &Fit, predictor: usize, double_bars: &[bool]) -> Self {
         let terms: Vec<&RandomEffects> = fit.random.iter().filter(|r| r.predictor == predictor).collect();
-        let (mut varcorr, mut ranef, mut n_groups) =
-            (Entries(Vec::new()), Entries::<RandomValues>(Vec::new()), Entries(Vec::new()));
+        let first = fit.random.iter().position(|r| r.predictor == predictor).unwrap_or(0);
+        let (mut varcorr, mut n_groups) = (Entries(Vec::new()), Entries(Vec::new()));
+        let mut members: Vec<(String, Vec<usize>)> = Vec::new();
         // lme4 shows the grouping factors with most levels first.
         let mut order: Vec<usize> = (0..terms.len()).collect();
         order.sort_by_key(|&t| std::cmp::Reverse(terms[t].levels.len()));
@@ -308,33 +308,50 @@ impl Random {
                     VarCorr { names: term.columns.clone(), sd: term.sd.clone(), corr: rows_of(&term.correlation) };
                 varcorr.push_unique(&term.group, of_term);
             }
-            let values = RandomValues {
-                levels: term.levels.clone(),
-                columns: term.columns.clone(),
-                values: rows_of(&term.modes),
-                cond_var: term.conditional.iter().map(rows_of).collect(),
-            };
-            match ranef.0.iter_mut().find(|(group, _)| *group == term.group) {
-                Some((_, known)) => known.join(values),
+            match members.iter_mut().find(|(group, _)| *group == term.group) {
+                Some((_, known)) => known.push(first + t),
                 None => {
                     n_groups.0.push((term.group.clone(), term.levels.len()));
-                    ranef.0.push((term.group.clone(), values));
+                    members.push((term.group.clone(), vec![first + t]));
                 }
             }
         }
+        let ranef = members.into_iter().map(|(group, terms)| (group, RandomValues::of(fit, &terms))).collect();
+        let ranef = Entries(ranef);
         Self { varcorr, ranef, n_groups }
     }
 }
 
 impl RandomValues {
-    /// Adds the columns of another term with the same levels.
-    fn join(&mut self, other: RandomValues) {
-        let (k, more) = (self.columns.len(), other.columns.len());
-        self.columns.extend(other.columns);
-        self.values.iter_mut().zip(other.values).for_each(|(row, more)| row.extend(more));
-        for (block, other) in self.cond_var.iter_mut().zip(other.cond_var) {
-            block.iter_mut().for_each(|row| row.extend(std::iter::repeat_n(f64::NAN, more)));
-            block.extend(other.into_iter().map(|row| [vec![f64::NAN; k], row].concat()));
+    /// The effects of the terms of one grouping factor (places in [`Fit::random`]), side by side.
+    fn of(fit: &Fit, terms: &[usize]) -> Self {
+        let of_term = |&t: &usize| &fit.random[t];
+        let levels = &fit.random[terms[0]].levels;
+        let row =
+            |l: usize| terms.iter().map(of_term).flat_map(move |r| (0..r.columns.len()).map(move |c| r.modes[(l, c)]));
+        // The block of two terms for one level, and whether it stands there with rows and columns exchanged.
+        let block = |s: usize, t: usize, l: usize| {
+            if s == t {
+                return Some((&fit.random[t].conditional[l], false));
+            }
+            let found = fit.between_terms.iter().find(|b| b.terms == (s.min(t), s.max(t)))?;
+            Some((&found.conditional[l], s > t))
+        };
+        let element = |l: usize, (s, i): (usize, usize), (t, j): (usize, usize)| match block(s, t, l) {
+            Some((block, false)) => block[(i, j)],
+            Some((block, true)) => block[(j, i)],
+            None => f64::NAN,
+        };
+        let places: Vec<(usize, usize)> =
+            terms.iter().flat_map(|&t| (0..fit.random[t].columns.len()).map(move |c| (t, c))).collect();
+        let covariance = |l: usize| -> Vec<Vec<f64>> {
+            places.iter().map(|&a| places.iter().map(|&b| element(l, a, b)).collect()).collect()
+        };
+        RandomValues {
+            levels: levels.clone(),
+            columns: terms.iter().map(of_term).flat_map(|r| r.columns.clone()).collect(),
+            values: (0..levels.len()).map(|l| row(l).collect()).collect(),
+            cond_var: (0..levels.len()).map(covariance).collect(),
         }
     }
 }
@@ -405,4 +422,45 @@ fn quartiles(values: &[f64]) -> Option<[f64; 5]> {
         sorted[low] + rest * (sorted[(low + 1).min(last)] - sorted[low])
     };
     Some([0.0, 0.25, 0.5, 0.75, 1.0].map(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::design::Covariance;
+    use crate::random::Layout;
+    use crate::settings::Family;
+    use crate::testing;
+
+    #[test]
+    fn effects_of_two_terms_of_one_factor_have_their_joint_conditional_covariance() {
+        let n = 90;
+        let intercepts = testing::term(n, 1, Covariance::Unstructured, |i| i % 9);
+        let slopes = crate::design::RandomTerm {
+            columns: vec!["x".into()],
+            values: (0..n).map(|i| (i % 7) as f64 - 2.0).collect(),
+            ..intercepts.clone()
+        };
+        let effect = |i: usize| testing::noise(50 + i % 9) + slopes.values[i] * testing::noise(80 + i % 9);
+        let y = (0..n).map(|i| effect(i) + 0.5 * testing::noise(i)).collect();
+        let design = testing::design(y, testing::predictor(n, 2, vec![intercepts, slopes]));
+        let fit = crate::fit::fit(&design, &Settings::new(Family::Gaussian), &mut |_| ()).unwrap();
+        assert!(fit.theta.iter().all(|&t| t > 0.1), "{:?}", fit.theta);
+        let found = Random::of(&fit, 0, &[]).ranef.0.remove(0).1;
+        assert_eq!(found.columns, ["(Intercept)", "x"]);
+
+        let z = testing::dense_z(&Layout::new(&design), 0, &fit.theta, n);
+        let mut h = z.transpose().product(&z);
+        (0..18).for_each(|e| h[(e, e)] += 1.0);
+        let inverse = h.cholesky().unwrap().cholesky_inverse();
+        for level in 0..9 {
+            for (i, &a) in fit.theta.iter().enumerate() {
+                for (j, &b) in fit.theta.iter().enumerate() {
+                    let dense = fit.sigma.powi(2) * a * b * inverse[(9 * i + level, 9 * j + level)];
+                    let block = &found.cond_var[level];
+                    assert!((block[i][j] - dense).abs() < 1e-10 * dense.abs() + 1e-14, "{level}: {block:?} {dense}");
+                }
+            }
+        }
+    }
 }

@@ -34,6 +34,7 @@ fn variants() -> Vec<(&'static str, Settings)> {
         ("velocities of all waves of a grid", each(|s| s.band = 1.0)),
         ("no quarter grid", of_stages(|s| s.coarsening < 4.0)),
         ("no full grid", of_stages(|s| s.coarsening > 1.0)),
+        ("flow on the images' own grid", each(|s| s.discretisation.coarsening = 1.0)),
         ("two time steps", each(|s| s.discretisation.squarings = 1)),
         ("eight time steps", each(|s| s.discretisation.squarings = 3)),
         ("cubic maps, linear products", each(|s| s.discretisation.map = MapKernel::CubicLagrange)),

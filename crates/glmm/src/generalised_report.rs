@@ -229,7 +229,7 @@ fn edge(settings: &Settings, shape: &[f64]) -> Option<Message> {
 }
 
 /// The parameters that move most along the flattest direction.
-fn flat(hessian: &Matrix, names: &[String], curvature: f64) -> Message {
+pub(crate) fn flat(hessian: &Matrix, names: &[String], curvature: f64) -> Message {
     let n = hessian.rows;
     let scale: Vec<f64> = hessian.diagonal().iter().map(|d| d.abs().sqrt().max(1e-150)).collect();
     let scaled = Matrix::from_fn(n, n, |i, j| hessian[(i, j)] / (scale[i] * scale[j]));

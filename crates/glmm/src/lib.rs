@@ -11,6 +11,7 @@
 pub mod basis;
 pub mod check;
 pub mod cholesky;
+pub mod collation;
 pub mod cross;
 pub mod decimal;
 pub mod design;

@@ -127,7 +127,10 @@ fn report(design: &Design, settings: &Settings, profile: &LinearProfile, best: &
     let df = p + k + 1;
     let verdict = Verdict::new(&best.hessian, &best.point.gradient);
     let singular = crate::report::is_singular(layout, &theta);
-    let messages = crate::report::messages(design, layout, &theta, sigma, &verdict, singular);
+    let mut messages = crate::report::messages(design, layout, &theta, sigma, &verdict, singular);
+    if verdict.smallest_curvature < 1e-7 && !singular {
+        messages.push(crate::generalised_report::flat(&best.hessian, &names[p..p + k], verdict.smallest_curvature));
+    }
     Fit {
         settings: settings.clone(),
         rows,

@@ -325,7 +325,8 @@ fn canonical(label: &str) -> Option<String> {
     }
 }
 
-/// Distinct levels in the order of R: numbers by their size (and as R writes them), text by its bytes.
+/// Distinct levels in the order of R: numbers by their size (and as R writes them), text as in a
+/// [dictionary](crate::collation).
 fn sorted(labels: &[&str]) -> Vec<String> {
     let numbers: Option<Vec<f64>> = labels.iter().map(|l| l.parse().ok().filter(|v: &f64| !v.is_nan())).collect();
     if let Some(mut numbers) = numbers {
@@ -339,7 +340,7 @@ fn sorted(labels: &[&str]) -> Vec<String> {
         return vec!["FALSE".into(), "TRUE".into()];
     }
     let mut levels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
-    levels.sort_unstable();
+    levels.sort_by(|a, b| crate::collation::compare(a, b));
     levels
 }
 

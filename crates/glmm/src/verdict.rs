@@ -34,14 +34,18 @@ impl Verdict {
         let inverse = factor.cholesky_inverse();
         let in_errors = gradient.iter().enumerate().map(|(j, g)| g.abs() * inverse[(j, j)].sqrt());
         let scaled_gradient = in_errors.fold(0.0, f64::max);
-        // Rounding may leave a flat direction slightly negative; a clearly negative one is no optimum.
-        let converged = newton_decrement < DECREMENT && smallest_curvature > -1e-6;
+        // Differences of gradients may leave a flat direction slightly negative; a clearly negative one is no optimum.
+        let converged = newton_decrement < DECREMENT && smallest_curvature > -FLAT;
         Verdict { converged, newton_decrement, scaled_gradient, smallest_curvature }
     }
 }
 
 /// A log-likelihood that can gain no more than this is at its optimum.
 pub const DECREMENT: f64 = 1e-6;
+
+/// A direction whose curvature (with the Hessian scaled to a unit diagonal) is below this in size counts as flat: the
+/// Hessian is known no better where it is a difference of gradients.
+pub const FLAT: f64 = 1e-4;
 
 /// What the user must know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

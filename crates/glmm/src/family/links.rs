@@ -40,7 +40,9 @@ pub fn ln_mean(link: Link, eta: f64) -> Derivatives {
         Link::Log => [eta, 1.0, 0.0, 0.0],
         Link::Identity if eta > 0.0 => special::ln(eta),
         Link::Inverse if eta > 0.0 => special::ln(eta).map(|v| -v),
+        // The mean is η² on both sides of zero.
         Link::Sqrt if eta > 0.0 => special::ln(eta).map(|v| 2.0 * v),
+        Link::Sqrt if eta < 0.0 => mirrored(special::ln, eta).map(|v| 2.0 * v),
         _ => [f64::NAN; 4],
     }
 }

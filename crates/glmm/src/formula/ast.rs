@@ -22,6 +22,8 @@ pub(crate) enum Node {
     Sum(Vec<(bool, Expr)>),
     /// A sign before an operand (true: minus).
     Sign(bool, Box<Expr>),
+    /// `!` before an operand.
+    Not(Box<Expr>),
     Binary(Operator, Box<Expr>, Box<Expr>),
     Paren(Box<Expr>),
     Call(String, Vec<Argument>),
@@ -44,6 +46,13 @@ pub(crate) enum Operator {
     In,
     Bar,
     DoubleBar,
+    And,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Equal,
+    NotEqual,
 }
 
 impl Operator {
@@ -57,7 +66,20 @@ impl Operator {
             Self::In => " %in% ",
             Self::Bar => " | ",
             Self::DoubleBar => " || ",
+            Self::And => " & ",
+            Self::Less => " < ",
+            Self::LessEqual => " <= ",
+            Self::Greater => " > ",
+            Self::GreaterEqual => " >= ",
+            Self::Equal => " == ",
+            Self::NotEqual => " != ",
         }
+    }
+
+    /// Whether its value is TRUE or FALSE in every row.
+    pub fn is_logical(self) -> bool {
+        use Operator::*;
+        matches!(self, And | Less | LessEqual | Greater | GreaterEqual | Equal | NotEqual)
     }
 }
 
@@ -86,6 +108,10 @@ impl Expr {
             }
             Node::Sign(minus, operand) => {
                 out.push(if *minus { '-' } else { '+' });
+                operand.write(out);
+            }
+            Node::Not(operand) => {
+                out.push('!');
                 operand.write(out);
             }
             Node::Binary(operator, left, right) => {
@@ -129,7 +155,7 @@ impl Expr {
             Node::Name(name) => visit(name, &self.span),
             Node::Number(_) | Node::Text(_) => {}
             Node::Sum(parts) => parts.iter().for_each(|(_, part)| part.names(visit)),
-            Node::Sign(_, inside) | Node::Paren(inside) => inside.names(visit),
+            Node::Sign(_, inside) | Node::Not(inside) | Node::Paren(inside) => inside.names(visit),
             Node::Binary(_, left, right) => {
                 left.names(visit);
                 right.names(visit);

@@ -55,9 +55,12 @@ pub enum Problem {
         /// The character.
         found: char,
     },
-    /// `<`, `>`, `==`, `&`, `!`.
-    #[error("formulas hold no comparisons: put the comparison into a column of the table")]
-    Comparison,
+    /// Two things that no comparison joins.
+    #[error("{what} compares labels by their size, and only numbers have one; labels are compared with == and !=")]
+    LabelOrder {
+        /// The comparison.
+        what: String,
+    },
     /// A quote or backtick without its partner.
     #[error("the {quote} that opens here is never closed")]
     Unclosed {
@@ -285,7 +288,7 @@ fn nearest_hint(nearest: &Option<String>) -> String {
 
 /// The candidate whose name is most like a name, if any is like it at all: by edits (Damerau–Levenshtein), and among equals by
 /// what both have at the same places (Jaro–Winkler), upper and lower case alike.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let folded = name.to_lowercase();
     let likeness = |candidate: &str| {
         let candidate = candidate.to_lowercase();

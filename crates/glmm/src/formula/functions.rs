@@ -301,7 +301,7 @@ fn constant(expr: &Expr) -> Option<f64> {
 }
 
 /// One label, or several in c(…); distinct.
-fn labels(expr: &Expr) -> Option<Vec<String>> {
+pub(crate) fn labels(expr: &Expr) -> Option<Vec<String>> {
     let label = |expr: &Expr| match &expr.bare().node {
         Node::Text(text) => Some(text.clone()),
         _ => constant(expr).map(super::ast::number),

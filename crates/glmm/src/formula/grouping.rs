@@ -16,6 +16,16 @@ pub(crate) struct Group {
     pub factors: Vec<Expr>,
 }
 
+impl Group {
+    /// Its name within an expression.
+    fn written(&self) -> String {
+        match &self.factors[..] {
+            [only] => only.deparse(),
+            _ => self.name.clone(),
+        }
+    }
+}
+
 /// The most factors that one grouping factor joins.
 const MAX_FACTORS: usize = 16;
 
@@ -31,7 +41,8 @@ pub(crate) fn groups(text: &str, expr: &Expr) -> Result<Vec<Group>, FormulaError
         _ => Err(refusal(side)),
     };
     match &expr.node {
-        Node::Name(name) if name != "." => Ok(vec![Group { name: expr.deparse(), factors: vec![expr.clone()] }]),
+        // lme4 writes a name alone without backticks, and within an expression with them.
+        Node::Name(name) if name != "." => Ok(vec![Group { name: name.clone(), factors: vec![expr.clone()] }]),
         Node::Call(..) => Ok(vec![Group { name: expr.deparse(), factors: vec![expr.clone()] }]),
         Node::Paren(inside) => groups(text, inside),
         Node::Binary(Operator::Interact, left, right) => {
@@ -42,13 +53,13 @@ pub(crate) fn groups(text: &str, expr: &Expr) -> Result<Vec<Group>, FormulaError
             let outer = groups(text, left)?;
             let inner = one(right)?;
             let around = &outer[0];
-            let outer_name = if around.factors.len() > 1 { format!("({})", around.name) } else { around.name.clone() };
-            let name = format!("{}:{outer_name}", inner.name);
+            let outer_name = if around.factors.len() > 1 { format!("({})", around.name) } else { around.written() };
+            let name = format!("{}:{outer_name}", inner.written());
             Ok(std::iter::once(join(&inner, around, name)?).chain(outer).collect())
         }
         Node::Binary(Operator::Multiply, left, right) => {
             let (l, r) = (one(left)?, one(right)?);
-            let both = join(&l, &r, format!("{}:{}", l.name, r.name))?;
+            let both = join(&l, &r, format!("{}:{}", l.written(), r.written()))?;
             Ok(vec![l, r, both])
         }
         Node::Sum(parts) if parts.iter().all(|(minus, _)| !minus) => {
@@ -172,6 +183,7 @@ mod tests {
         assert_eq!(names("a:b"), ["a:b"]);
         assert_eq!(names("factor(a):b"), ["factor(a):b"]);
         assert_eq!(names("a*b"), ["a", "b", "a:b"]);
+        assert_eq!(names("`a b`/c"), ["c:`a b`", "a b"]);
         assert_eq!(names("a + b"), ["a", "b"]);
         for text in ["1", "a - b", "a^2", "'g'", "a:(b + c)"] {
             assert!(groups(text, &expression(text).unwrap()).is_err(), "{text}");

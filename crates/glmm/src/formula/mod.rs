@@ -14,6 +14,7 @@ mod exact;
 mod functions;
 mod grouping;
 mod lexer;
+mod logic;
 mod maker;
 mod parser;
 mod polynomial;
@@ -27,7 +28,7 @@ mod warning;
 pub(crate) use ast::number as written_number;
 pub use build::{Built, build};
 pub use contrasts::Contrast;
-pub use error::{FormulaError, Problem};
+pub use error::{FormulaError, Problem, nearest};
 pub use recipe::{Covariate, CovariateValues, DesignRecipe, NewData, Scope};
 pub use warning::Warning;
 

@@ -1,6 +1,7 @@
 //! From tokens to expressions, with R's precedence of operators.
 //!
-//! From loosest to tightest: `~`, `|` and `||`, `+` and `-`, `*` and `/`, `%in%`, `:`, signs, `^` (to the right).
+//! From loosest to tightest: `~`, `|` and `||`, `&`, `!`, comparisons, `+` and `-`, `*` and `/`, `%in%`, `:`, signs, `^` (to
+//! the right).
 
 use super::ast::{Argument, Expr, Node, Operator};
 use super::error::{FormulaError, Problem};
@@ -44,17 +45,27 @@ struct Parser<'a> {
 }
 
 const BAR: u8 = 1;
-const SUM: u8 = 2;
-const PRODUCT: u8 = 3;
-const IN: u8 = 4;
-const INTERACT: u8 = 5;
-const SIGN: u8 = 6;
-const POWER: u8 = 7;
+const AND: u8 = 2;
+const NOT: u8 = 3;
+const COMPARE: u8 = 4;
+const SUM: u8 = 5;
+const PRODUCT: u8 = 6;
+const IN: u8 = 7;
+const INTERACT: u8 = 8;
+const SIGN: u8 = 9;
+const POWER: u8 = 10;
 
 fn binding(mark: &str) -> Option<(u8, Option<Operator>)> {
     Some(match mark {
         "|" => (BAR, Some(Operator::Bar)),
         "||" => (BAR, Some(Operator::DoubleBar)),
+        "&" => (AND, Some(Operator::And)),
+        "<" => (COMPARE, Some(Operator::Less)),
+        "<=" => (COMPARE, Some(Operator::LessEqual)),
+        ">" => (COMPARE, Some(Operator::Greater)),
+        ">=" => (COMPARE, Some(Operator::GreaterEqual)),
+        "==" => (COMPARE, Some(Operator::Equal)),
+        "!=" => (COMPARE, Some(Operator::NotEqual)),
         "+" | "-" => (SUM, None),
         "*" => (PRODUCT, Some(Operator::Multiply)),
         "/" => (PRODUCT, Some(Operator::Divide)),
@@ -139,7 +150,7 @@ impl Parser<'_> {
         let depth = match &node {
             Node::Number(_) | Node::Name(_) | Node::Text(_) => 0,
             Node::Sum(parts) => parts.iter().map(|(_, p)| p.depth).max().unwrap_or(0) + 1,
-            Node::Sign(_, inside) | Node::Paren(inside) => inside.depth + 1,
+            Node::Sign(_, inside) | Node::Not(inside) | Node::Paren(inside) => inside.depth + 1,
             Node::Binary(_, left, right) => left.depth.max(right.depth) + 1,
             Node::Call(_, arguments) => arguments.iter().map(|a| a.value.depth).max().unwrap_or(0) + 1,
         };
@@ -186,6 +197,12 @@ impl Parser<'_> {
                 let operand = self.expression(SIGN, level + 1)?;
                 let span = token.span.start..operand.span.end;
                 self.node(Node::Sign(mark == "-", Box::new(operand)), span)
+            }
+            TokenKind::Mark("!") => {
+                self.at += 1;
+                let operand = self.expression(NOT, level + 1)?;
+                let span = token.span.start..operand.span.end;
+                self.node(Node::Not(Box::new(operand)), span)
             }
             TokenKind::Mark(_) | TokenKind::End => self.unexpected(EXPECTED),
         }
@@ -246,6 +263,7 @@ mod tests {
             ("a:b %in% c * d", "(((aInteractb)Inc)Multiplyd)"),
             ("a ^ b ^ 2", "(aPower(bPower2))"),
             ("-a ^ 2", "(-(aPower2))"),
+            ("a > b + 1 & c == 2", "((aGreater[+b+1])And(cEqual2))"),
             ("-a:b", "((-a)Interactb)"),
             ("2 ^ -1 + 3", "[+(2Power(-1))+3]"),
             ("x + 1 | g / h", "([+x+1]Bar(gDivideh))"),

@@ -125,6 +125,8 @@ impl Expansion<'_> {
                 }
                 Ok(terms)
             }
+            Node::Not(_) => Ok(vec![vec![self.variable(expr)]]),
+            Node::Binary(operator, ..) if operator.is_logical() => Ok(vec![vec![self.variable(expr)]]),
             Node::Binary(operator, left, right) => self.binary(expr, *operator, left, right),
         }
     }
@@ -154,7 +156,7 @@ impl Expansion<'_> {
                 let inner: TermList = l.iter().map(|term| merged(term, &outer)).collect();
                 self.union(expr, inner)
             }
-            Operator::Power | Operator::Bar | Operator::DoubleBar => unreachable!("handled above"),
+            _ => unreachable!("handled above"),
         }
     }
 

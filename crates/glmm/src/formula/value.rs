@@ -6,6 +6,7 @@
 use super::ast::{Argument, Expr, Node, Operator, number};
 use super::error::{FormulaError, Problem, nearest};
 use super::functions;
+use super::logic;
 use super::polynomial::Basis;
 use crate::table::{Column, Factor, Table};
 use std::borrow::Cow;
@@ -73,13 +74,18 @@ impl<'t> Evaluator<'t, '_> {
                 }
                 Ok(sum)
             }
+            Node::Not(inside) => logic::not(self, inside),
+            Node::Binary(Operator::In, left, right) => logic::is_one_of(self, expr, left, right),
+            Node::Binary(operator, left, right) if operator.is_logical() => {
+                logic::compare(self, expr, *operator, left, right)
+            }
             Node::Binary(operator, left, right) => {
                 let operation: fn(f64, f64) -> f64 = match operator {
                     Operator::Multiply => |a, b| a * b,
                     Operator::Divide => |a, b| a / b,
                     Operator::Power => functions::power,
                     Operator::Bar | Operator::DoubleBar => return self.error(expr, Problem::BarInside),
-                    Operator::Interact | Operator::In => {
+                    _ => {
                         return self
                             .error(expr, Problem::NoTerm { found: format!("{} in arithmetic", expr.deparse()) });
                     }

@@ -74,6 +74,12 @@ pub enum Warning {
         /// The grouping factor.
         group: String,
     },
+    /// A column that was named as a factor for nothing.
+    #[error("the column {column} was named as a factor, and the model does not use it")]
+    UnusedColumn {
+        /// The column.
+        column: String,
+    },
     /// Successes that are not whole.
     #[error("{rows} rows have a number of successes that is not whole")]
     BrokenCounts {

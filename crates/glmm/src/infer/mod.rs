@@ -12,6 +12,7 @@ pub mod inverse_link;
 mod joint_modes;
 pub mod kenward_roger;
 mod linear_state;
+pub mod marginal;
 pub mod multiplicity;
 pub mod predict;
 pub mod profile_likelihood;

@@ -18,6 +18,19 @@ pub enum Adjustment {
     SingleStep,
 }
 
+impl Adjustment {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Adjustment::None => "none",
+            Adjustment::Bonferroni => "Bonferroni",
+            Adjustment::Holm => "Holm",
+            Adjustment::BenjaminiHochberg => "Benjamini-Hochberg",
+            Adjustment::SingleStep => "single step",
+        }
+    }
+}
+
 /// Bonferroni's adjusted probabilities: p times the number of tests, at most 1.
 pub fn bonferroni(p: &[f64]) -> Vec<f64> {
     let tests = p.len() as f64;

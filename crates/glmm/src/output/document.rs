@@ -1,6 +1,7 @@
 //! Every figure of a fit, under the names that scripts read.
 
 use super::entries::Entries;
+use super::inference::Inference;
 use super::linear::LinearPart;
 use crate::design::Design;
 use crate::fit::{Estimates, Fit, RandomEffects};
@@ -84,6 +85,9 @@ pub struct FitDocument {
     /// Figures that only a linear regression has.
     #[serde(flatten)]
     pub linear: Option<LinearPart>,
+    /// Tests, marginal means, shares of variance, checks.
+    #[serde(flatten)]
+    pub inference: Inference,
     /// Whether this is the optimum.
     pub converged: bool,
     /// What the log-likelihood may still gain.
@@ -203,6 +207,7 @@ impl FitDocument {
             threshold_se: thresholds.map(|t| t.se.clone()),
             zero,
             linear: None,
+            inference: Inference::default(),
             converged: fit.verdict.converged,
             newton_decrement: Some(fit.verdict.newton_decrement),
             singular: fit.singular,
@@ -252,6 +257,7 @@ impl FitDocument {
             threshold_se: None,
             zero: None,
             linear: Some(LinearPart::of(fit)),
+            inference: Inference::default(),
             converged: true,
             newton_decrement: None,
             singular: false,

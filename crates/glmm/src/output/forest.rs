@@ -94,13 +94,13 @@ pub fn forest_svg(fit: &FitDocument) -> String {
 }
 
 fn lines(fit: &FitDocument) -> Vec<Line> {
-    let factor = half_width(fit, 0.95);
-    let zero = fit.zero.as_ref().map(|zero| ("zero: ", &zero.fixed));
+    let zero = fit.zero.as_ref().map(|zero| ("zero: ", "zero", &zero.fixed));
     let mut lines = Vec::new();
-    for (prefix, part) in std::iter::once(("", &fit.mean)).chain(zero) {
+    for (prefix, which, part) in std::iter::once(("", "mean", &fit.mean)).chain(zero) {
         for (i, name) in part.coef_names.iter().enumerate().filter(|(_, name)| *name != "(Intercept)") {
             let (estimate, se) = (part.fixef[i], part.se[i]);
             if estimate.is_finite() && se.is_finite() {
+                let factor = half_width(fit, which, i, 0.95);
                 let (low, high) = (estimate - factor * se, estimate + factor * se);
                 lines.push(Line { name: format!("{prefix}{name}"), estimate, low, high });
             }

@@ -5,6 +5,8 @@
 mod document;
 mod entries;
 mod forest;
+mod inference;
+mod inference_text;
 mod layout;
 mod linear;
 mod summary;
@@ -13,6 +15,7 @@ mod tables;
 pub use document::{FitDocument, Part, RandomValues, VarCorr, Written};
 pub use entries::Entries;
 pub use forest::forest_svg;
+pub use inference::{Denominators, Inference, InferenceSettings};
 pub use linear::LinearPart;
 pub use summary::summary;
 pub use tables::{coefficients_csv, coefficients_latex};

@@ -2,6 +2,7 @@
 
 use super::document::{FitDocument, Part, VarCorr};
 use super::entries::Entries;
+use super::inference_text::{degrees, inference};
 use super::layout::{columns, fixed, number, probability, stars};
 use std::fmt::Write;
 
@@ -26,7 +27,9 @@ pub fn summary(fit: &FitDocument) -> String {
         let row = |i: usize| vec![names[i].clone(), estimates[i].clone(), se[i].clone()];
         text += &columns(&["", "Estimate", "Std. Error"], &(0..names.len()).map(row).collect::<Vec<_>>(), 1);
     }
-    text += &fixed_effects("Fixed effects", &fit.mean, if fit.linear.is_some() { "t" } else { "z" });
+    let ddf = fit.inference.ddf.as_ref().map(|ddf| &ddf.df[..]);
+    let statistic = if fit.linear.is_some() || ddf.is_some() { "t" } else { "z" };
+    text += &fixed_effects("Fixed effects", &fit.mean, statistic, ddf);
     if let Some(linear) = &fit.linear {
         let _ = writeln!(
             text,
@@ -42,8 +45,9 @@ pub fn summary(fit: &FitDocument) -> String {
     text += &correlations(&fit.mean);
     if let Some(zero) = &fit.zero {
         text += &random_effects("Random effects of the zero part", &zero.varcorr, None);
-        text += &fixed_effects("Fixed effects of the zero part", &zero.fixed, "z");
+        text += &fixed_effects("Fixed effects of the zero part", &zero.fixed, "z", None);
     }
+    text += &inference(fit);
     if !fit.converged {
         text += "\nNOT CONVERGED: see the messages.\n";
     }
@@ -120,24 +124,23 @@ fn groups(n_obs: usize, n_groups: &Entries<usize>) -> String {
     format!("Number of observations: {n_obs}{groups}\n")
 }
 
-fn fixed_effects(title: &str, part: &Part, statistic: &str) -> String {
+fn fixed_effects(title: &str, part: &Part, statistic: &str, df: Option<&[f64]>) -> String {
     if part.coef_names.is_empty() {
         return format!("\n{title}: none\n");
     }
     let (estimates, errors) = (fixed(&part.fixef, 4), fixed(&part.se, 4));
     let row = |i: usize| {
-        vec![
-            part.coef_names[i].clone(),
-            estimates[i].clone(),
-            errors[i].clone(),
-            number(part.z[i], 3),
-            probability(part.p[i]),
-            format!("{:<3}", stars(part.p[i])),
-        ]
+        let mut row = vec![part.coef_names[i].clone(), estimates[i].clone(), errors[i].clone()];
+        row.extend(df.map(|df| degrees(df[i])));
+        row.extend([number(part.z[i], 3), probability(part.p[i]), format!("{:<3}", stars(part.p[i]))]);
+        row
     };
     let rows: Vec<Vec<String>> = (0..part.coef_names.len()).map(row).collect();
     let (value, p) = (format!("{statistic} value"), format!("Pr(>|{statistic}|)"));
-    let table = columns(&["", "Estimate", "Std. Error", &value, &p, ""], &rows, 1);
+    let mut header = vec!["", "Estimate", "Std. Error"];
+    header.extend(df.map(|_| "df"));
+    header.extend([value.as_str(), p.as_str(), ""]);
+    let table = columns(&header, &rows, 1);
     format!("\n{title}:\n{table}---\nSignif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1\n")
 }
 

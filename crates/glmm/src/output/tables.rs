@@ -10,18 +10,23 @@ fn parts(fit: &FitDocument) -> Vec<(&'static str, &Part)> {
     std::iter::once(("mean", &fit.mean)).chain(zero).collect()
 }
 
-/// Half the width of a coefficient's Wald interval over its standard error.
-pub(crate) fn half_width(fit: &FitDocument, level: f64) -> f64 {
-    two_sided_quantile(level, fit.linear.as_ref().map_or(f64::INFINITY, |linear| linear.df_residual))
+/// Half the width of the Wald interval of coefficient `i` of a part over its standard error.
+pub(crate) fn half_width(fit: &FitDocument, part: &str, i: usize, level: f64) -> f64 {
+    let df = match (&fit.linear, &fit.inference.ddf) {
+        (Some(linear), _) => linear.df_residual,
+        (None, Some(ddf)) if part == "mean" => ddf.df[i],
+        _ => f64::INFINITY,
+    };
+    two_sided_quantile(level, df)
 }
 
 /// One line for each coefficient, with full precision and 95 % Wald intervals.
 pub fn coefficients_csv(fit: &FitDocument) -> String {
-    let factor = half_width(fit, 0.95);
     let mut text = "part,term,estimate,std_error,statistic,p_value,lower_95,upper_95\n".to_owned();
     for (name, part) in parts(fit) {
         for (i, coefficient) in part.coef_names.iter().enumerate() {
             let (b, se) = (part.fixef[i], part.se[i]);
+            let factor = half_width(fit, name, i, 0.95);
             let numbers = [b, se, part.z[i], part.p[i], b - factor * se, b + factor * se].map(cell).join(",");
             text += &format!("{name},{},{numbers}\n", quoted(coefficient));
         }
@@ -40,8 +45,7 @@ fn quoted(text: &str) -> String {
 
 /// A `tabular` of the coefficients with rules of the package `booktabs`.
 pub fn coefficients_latex(fit: &FitDocument) -> String {
-    let statistic = if fit.linear.is_some() { "t" } else { "z" };
-    let factor = half_width(fit, 0.95);
+    let statistic = if fit.linear.is_some() || fit.inference.ddf.is_some() { "t" } else { "z" };
     let mut text = format!(
         "% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{lrrrrr}}\n\\toprule\n & Estimate & Std.\\ error & \
          95\\,\\% interval & ${statistic}$ & $p$ \\\\\n\\midrule\n"
@@ -53,7 +57,10 @@ pub fn coefficients_latex(fit: &FitDocument) -> String {
             text += &format!("{rule}\\multicolumn{{6}}{{l}}{{\\emph{{{name} part}}}} \\\\\n");
         }
         let limits: Vec<f64> = (0..part.fixef.len())
-            .flat_map(|i| [part.fixef[i] - factor * part.se[i], part.fixef[i] + factor * part.se[i]])
+            .flat_map(|i| {
+                let half = half_width(fit, name, i, 0.95) * part.se[i];
+                [part.fixef[i] - half, part.fixef[i] + half]
+            })
             .collect();
         let (estimates, errors) = (fixed(&part.fixef, 3), fixed(&part.se, 3));
         let limits = fixed(&limits, 3);

@@ -115,9 +115,100 @@ pub struct FitArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub figures: FigureArgs,
+    #[command(flatten)]
+    pub inference: InferenceArgs,
     /// Folder for summary.txt, fit.json, coefficients.csv, coefficients.tex, forest.svg and fitted.csv
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Output")]
     pub out: Option<PathBuf>,
+    /// The coefficients as a table
+    #[arg(long, value_name = "OUT.csv", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub csv: Option<PathBuf>,
+    /// The coefficients as a table of LaTeX
+    #[arg(long, value_name = "OUT.tex", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub latex: Option<PathBuf>,
+    /// The coefficients as a forest plot
+    #[arg(long, value_name = "OUT.svg", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub forest: Option<PathBuf>,
+}
+
+/// What is asked beside a fit.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Inference")]
+pub struct InferenceArgs {
+    /// Degrees of freedom of the tests of fixed effects; all but the asymptotic ones are for linear mixed models
+    #[arg(long, value_enum, value_name = "METHOD", default_value = "asymptotic")]
+    pub ddf: Ddf,
+    /// Estimated marginal means of a factor, or of the combinations of several; may be given several times
+    #[arg(long, value_name = "FACTOR[,FACTOR…]")]
+    pub emmeans: Vec<String>,
+    /// Values of a covariate for marginal means [default: its mean]; may be given several times
+    #[arg(long, value_name = "COL=V[,V…]", allow_hyphen_values = true)]
+    pub at: Vec<String>,
+    /// Which differences of marginal means are tested
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "pairwise")]
+    pub differences: MeanDifferences,
+    /// How the probabilities of the differences are adjusted for their number
+    #[arg(long, value_enum, value_name = "METHOD", default_value = "holm")]
+    pub adjust: Adjust,
+    /// How marginal means weight the levels of other factors
+    #[arg(long, value_enum, value_name = "HOW", default_value = "equal")]
+    pub margins: Margins,
+    /// Level of the intervals of marginal means
+    #[arg(long, value_name = "LEVEL", default_value_t = 0.95)]
+    pub level: f64,
+    /// Checks the residuals against this many simulated data sets
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "250",
+        value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub checks: Option<u32>,
+    /// Seed of the simulations
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Degrees of freedom of the tests of fixed effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ddf {
+    /// z tests
+    Asymptotic,
+    /// Satterthwaite's
+    Satterthwaite,
+    /// Kenward and Roger's, with their adjusted covariance; needs REML
+    KenwardRoger,
+}
+
+/// Which differences of marginal means are tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MeanDifferences {
+    /// Each against each other
+    Pairwise,
+    /// Each against the first
+    First,
+    /// None
+    None,
+}
+
+/// How probabilities are adjusted for the number of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Adjust {
+    /// Not at all
+    None,
+    /// Times the number of tests
+    Bonferroni,
+    /// Holm's step-down form of it
+    Holm,
+    /// Benjamini and Hochberg's rate of false discoveries
+    Bh,
+    /// From the joint distribution of the estimates, as Tukey's for all pairs
+    SingleStep,
+}
+
+/// How the levels of other factors are weighted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Margins {
+    /// Each combination the same
+    Equal,
+    /// As often as it occurs
+    Proportional,
 }
 
 /// Whether random effects are part of predictions.

@@ -1,5 +1,6 @@
 //! `regiscope glmm fit`.
 
+use super::inference;
 use super::model::{self, Model};
 use crate::program::args::JsonTarget;
 use crate::program::args::glmm::{FigureArgs, FitArgs};
@@ -7,12 +8,15 @@ use crate::program::failure::{Ending, Failure};
 use crate::program::output::Output;
 use crate::program::progress::Progress;
 use regiscope_glmm::fit::{Fit, fit};
+use regiscope_glmm::infer::wald::DegreesOfFreedom;
 use regiscope_glmm::linear::{LinearFit, fit_linear};
-use regiscope_glmm::output::{FitDocument, coefficients_csv, coefficients_latex, forest_svg, summary};
+use regiscope_glmm::output::{
+    FitDocument, InferenceSettings, coefficients_csv, coefficients_latex, forest_svg, summary,
+};
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A model that was fitted.
 pub enum Fitted {
@@ -24,13 +28,43 @@ pub enum Fitted {
 
 /// Fits a model, shows and writes it.
 pub fn run(arguments: FitArgs, output: Output) -> Result<Ending, Failure> {
+    let asked = inference::settings(&arguments.inference)?;
     let model = model::load(&arguments.model.data, &arguments.model.formula, &arguments.model.terms, output)?;
     let fitted = fitted(&model, output)?;
-    let document = document(&model, &fitted);
+    let mut document = document(&model, &fitted);
+    infer(&mut document, &model, &fitted, asked)?;
+    let texts: [(&Option<PathBuf>, fn(&FitDocument) -> String); 3] =
+        [(&arguments.csv, coefficients_csv), (&arguments.latex, coefficients_latex), (&arguments.forest, forest_svg)];
+    for (path, text) in texts {
+        if let Some(path) = path {
+            write_text(path, &text(&document))?;
+        }
+    }
     if let Some(folder) = &arguments.out {
         write_folder(folder, &document, &model, &fitted)?;
     }
     show(&document, &arguments.figures, output, || summary(&document))
+}
+
+/// Adds tests, marginal means and checks to the figures of a fit.
+fn infer(
+    document: &mut FitDocument,
+    model: &Model,
+    fitted: &Fitted,
+    mut asked: InferenceSettings,
+) -> Result<(), Failure> {
+    let input = |e: &dyn std::fmt::Display| Failure::Input(e.to_string());
+    let built = &model.built;
+    match fitted {
+        Fitted::Mixed(fit) => document.infer(fit, built, &model.table, &asked).map_err(|e| input(&e)),
+        Fitted::Linear(_) if asked.marginal.is_empty() && asked.checks.is_none() => Ok(()),
+        Fitted::Linear(_) => {
+            // Least squares is the linear mixed model without random terms, whose degrees of freedom are the residual ones.
+            asked.ddf = DegreesOfFreedom::Satterthwaite;
+            let fit = fit(&built.design, &model.settings, &mut |_| ()).map_err(|e| input(&e))?;
+            document.infer(&fit, built, &model.table, &asked).map_err(|e| input(&e))
+        }
+    }
 }
 
 /// Writes figures where they are asked for, and the text unless they went to standard output.

@@ -2,6 +2,7 @@
 
 mod compare;
 mod fit;
+mod inference;
 mod intervals;
 mod model;
 #[cfg(feature = "tables")]

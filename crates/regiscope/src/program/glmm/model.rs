@@ -6,7 +6,7 @@ use crate::program::failure::Failure;
 use crate::program::output::Output;
 use regiscope_glmm::family_name::{FamilyName, parse_family, parse_link};
 use regiscope_glmm::formula::{
-    self, Built, ColumnsUsed, Contrast, Problem, ResponseKind, build, columns_used, has_random_terms,
+    self, Built, ColumnsUsed, Contrast, Problem, ResponseKind, Warning, build, columns_used, has_random_terms, nearest,
 };
 use regiscope_glmm::output::Written;
 use regiscope_glmm::settings::{Criterion, Curvature, Family, Method, Settings, ZeroPart};
@@ -36,9 +36,10 @@ pub fn load(data: &Path, formula: &str, terms: &TermArgs, output: Output) -> Res
     let is_regression =
         settings.is_linear() && !has_random_terms(formula).map_err(|e| Failure::Input(e.to_string()))?;
     design.exact = is_regression;
+    let unused = unused_factors(data, terms, &used)?;
     let table = table::read(data, terms, &used, design.exact)?;
     output.detail(format_args!("{}: {} rows", data.display(), table.rows()));
-    let built = build(formula, &table, &design).or_else(|error| match *error.problem {
+    let mut built = build(formula, &table, &design).or_else(|error| match *error.problem {
         // The nearest name is looked for among all columns, and only those that the formula names were read.
         Problem::UnknownColumn { .. } => {
             let everything = ColumnsUsed { all: true, ..used.clone() };
@@ -47,6 +48,7 @@ pub fn load(data: &Path, formula: &str, terms: &TermArgs, output: Output) -> Res
         }
         _ => Err(Failure::Input(error.to_string())),
     })?;
+    built.warnings.extend(unused.into_iter().map(|column| Warning::UnusedColumn { column }));
     let written = Written {
         formula: formula.to_owned(),
         zero_formula: design.zero_formula,
@@ -55,6 +57,31 @@ pub fn load(data: &Path, formula: &str, terms: &TermArgs, output: Output) -> Res
         offset: terms.offset.clone(),
     };
     Ok(Model { built, settings, is_regression, written, table })
+}
+
+/// The columns that --factor and --ordered name and the model does not use; those that the table does not have are
+/// refused.
+fn unused_factors(data: &Path, terms: &TermArgs, used: &ColumnsUsed) -> Result<Vec<String>, Failure> {
+    let options = terms.factor.iter().map(|text| ("--factor", text));
+    let all = options.chain(terms.ordered.iter().map(|text| ("--ordered", text)));
+    let name = |text: &str| text.split_once('=').map_or(text, |(name, _)| name).to_owned();
+    let unused: Vec<(&str, String)> = all
+        .map(|(option, text)| (option, name(text)))
+        .filter(|(_, name)| !used.all && !used.names.contains(name))
+        .collect();
+    if unused.is_empty() {
+        return Ok(Vec::new());
+    }
+    let everything = ColumnsUsed { all: true, ..ColumnsUsed::default() };
+    let whole = table::read(data, &TermArgs { factor: vec![], ordered: vec![], ..terms.clone() }, &everything, false)?;
+    for (option, name) in &unused {
+        if whole.get(name).is_none() {
+            let nearest =
+                nearest(name, whole.names()).map_or_else(String::new, |n| format!("; the nearest is \"{n}\""));
+            return Err(Failure::Input(format!("{option} {name}: there is no column \"{name}\"{nearest}")));
+        }
+    }
+    Ok(unused.into_iter().map(|(_, name)| name).collect())
 }
 
 /// How the model is fitted.

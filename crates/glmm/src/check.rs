@@ -11,6 +11,7 @@ pub fn check(design: &Design, settings: &Settings) -> Result<(), FitError> {
     check_columns(design)?;
     check_zero_part(design, settings)?;
     check_response(design, settings)?;
+    check_variance(design, settings)?;
     check_random(design, settings)
 }
 
@@ -64,6 +65,20 @@ fn check_zero_part(design: &Design, settings: &Settings) -> Result<(), FitError>
         _ => return Ok(()),
     };
     Err(FitError::ZeroPart { problem })
+}
+
+/// A continuous response that is the same in every row has a likelihood without bound.
+fn check_variance(design: &Design, settings: &Settings) -> Result<(), FitError> {
+    let is_continuous = matches!(settings.family, Family::Gaussian | Family::Gamma | Family::Beta);
+    let is_level = |values: &[f64]| values.windows(2).all(|w| w[0] == w[1]);
+    match &design.response {
+        Response::Real(y) if is_continuous && is_level(y) && is_level(&design.mean.offset) => Err(FitError::Constant {
+            response: design.response_name.clone(),
+            value: y[0],
+            family: settings.family.name(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_response(design: &Design, settings: &Settings) -> Result<(), FitError> {

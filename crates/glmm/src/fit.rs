@@ -172,6 +172,16 @@ pub enum FitError {
         /// What it needs.
         accepted: &'static str,
     },
+    /// A continuous response without variance.
+    #[error("\"{response}\" is {value} in every row; a {family} model needs a response that varies")]
+    Constant {
+        /// Name of the response.
+        response: String,
+        /// What it is.
+        value: f64,
+        /// The family.
+        family: &'static str,
+    },
     /// A weight that is not finite and above zero.
     #[error("the weight of observation {row} is {value}; weights are finite and above zero")]
     Weight {

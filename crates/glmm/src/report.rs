@@ -136,7 +136,8 @@ pub fn messages(
         }
     }
     for term in &layout.terms {
-        if term.levels.len() < 5 {
+        // One level alone is told with the design.
+        if (2..5).contains(&term.levels.len()) {
             messages.push(Message::FewLevels { group: term.group.clone(), levels: term.levels.len() });
         }
     }

@@ -430,3 +430,20 @@ fn low_parts_of_decimal_text_go_through_the_formula() {
     assert!((low.fixed[4] - -3.205968823749572e-15).abs() < 1e-27, "{}", low.fixed[4]);
     assert!(low.fixed[..4].iter().all(|v| *v == 0.0), "the intercept is exact");
 }
+
+/// R 4.2.2: names and values of `model.matrix(~ I(x > 0) + (f == "a") + I(f %in% c("a", "b") & !(x < 2)))`.
+#[test]
+fn comparisons_are_columns_of_truths() {
+    let table = table_of("y,x,f\n1,-1,a\n2,0.5,b\n4,3,a\n3,2,c\n1,5,b\n7,-2,c\n", &BTreeMap::new());
+    let formula = "y ~ I(x > 0) + (f == \"a\") + I(f %in% c(\"a\", \"b\") & !(x < 2))";
+    let fixed = build(formula, &table, &Settings::default()).unwrap().design.mean.fixed;
+    assert_eq!(
+        fixed.names,
+        ["(Intercept)", "I(x > 0)TRUE", "f == \"a\"TRUE", "I(f %in% c(\"a\", \"b\") & !(x < 2))TRUE"]
+    );
+    assert_eq!(fixed.column(1), [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]);
+    assert_eq!(fixed.column(2), [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(fixed.column(3), [0.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
+    let refused = build("y ~ I(f > \"a\")", &table, &Settings::default()).unwrap_err().to_string();
+    assert!(refused.contains("labels are compared with == and !="), "{refused}");
+}

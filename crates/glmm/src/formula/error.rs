@@ -269,7 +269,7 @@ pub enum Problem {
         value: f64,
     },
     /// No row is left.
-    #[error("no row is left: {rows} rows, each with a missing value in a variable of the model")]
+    #[error("{}", no_rows(*.rows))]
     NoRows {
         /// Rows of the table.
         rows: usize,
@@ -280,6 +280,13 @@ pub enum Problem {
         /// The name.
         name: String,
     },
+}
+
+fn no_rows(rows: usize) -> String {
+    match rows {
+        0 => "the table has no rows".into(),
+        _ => format!("no row is left: {rows} rows, each with a missing value in a variable of the model"),
+    }
 }
 
 fn nearest_hint(nearest: &Option<String>) -> String {

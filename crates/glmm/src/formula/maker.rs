@@ -92,6 +92,13 @@ impl Maker<'_> {
                     if !unused.is_empty() {
                         self.warn(Warning::UnusedLevels { factor: variable.name.clone(), levels: shortened(&unused) });
                     }
+                    let others: Vec<&String> = factor.levels.iter().filter(|l| l.parse::<f64>().is_err()).collect();
+                    if 2 * others.len() < factor.levels.len()
+                        && let Some(label) = others.first()
+                    {
+                        let (factor, label) = (variable.name.clone(), (*label).clone());
+                        self.warn(Warning::LabelsAmongNumbers { factor, label });
+                    }
                     let usual = if factor.ordered { Contrast::Polynomial } else { Contrast::Treatment };
                     let contrast = self.settings.contrasts.get(&variable.name).copied().unwrap_or(usual);
                     (Kind::Factor { levels: factor.levels.clone(), contrast }, Value::Factor(factor))

@@ -74,6 +74,14 @@ pub enum Warning {
         /// The grouping factor.
         group: String,
     },
+    /// A column that would be one of numbers, but for some cells.
+    #[error("{factor} holds numbers and also \"{label}\", so that it was read as labels and is a factor")]
+    LabelsAmongNumbers {
+        /// The column.
+        factor: String,
+        /// A label that is no number.
+        label: String,
+    },
     /// A column that was named as a factor for nothing.
     #[error("the column {column} was named as a factor, and the model does not use it")]
     UnusedColumn {

@@ -81,6 +81,9 @@ pub enum MarginalError {
         /// What there is.
         known: String,
     },
+    /// A covariate without values.
+    #[error("\"{0}\" is a covariate: its marginal means need the values where they are taken (at)")]
+    WithoutValues(String),
     /// Columns were left out, so that means are not determined.
     #[error(
         "marginal means are not determined: other fixed effects span {columns}; leave out the term, or merge levels so \
@@ -119,6 +122,13 @@ pub fn marginal_table(
         {
             at.push((covariate.name.clone(), values.clone()));
         }
+    }
+    let is_alone = |name: &&String| {
+        let is_mean = |c: &&crate::formula::Covariate| c.name == **name && matches!(c.values, CovariateValues::Mean(_));
+        recipe.covariates().iter().any(|c| is_mean(&c)) && !at.iter().any(|(known, _)| known == *name)
+    };
+    if let Some(name) = settings.by.iter().find(is_alone) {
+        return Err(MarginalError::WithoutValues(name.clone()));
     }
     let grid = reference_grid(table, &design.rows, &variables, &at)?;
     let made = recipe.apply(&grid.table, Scope::Population)?;

@@ -3,7 +3,7 @@
 //! ζ(v) = ± √(D(v) − D̂), D(v) the smallest deviance with one parameter held at v (Bates & Watts 1988, chapter 6). The ends
 //! of an interval are where ζ is ± the normal quantile, found on the likelihood itself: linear mixed models are profiled
 //! over their full likelihood (also if fitted by REML, as lme4 does). All others are profiled over their own approximation:
-//! coefficients by refits with the column moved into the offset, standard deviations and the scale by holding the
+//! coefficients of the mean and the zero part by refits with the column moved into the offset, the others by holding the
 //! parameter.
 
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::error::InferenceError;
 use super::held_coordinate::HeldCoordinate;
 use super::linear_state::belongs;
 use super::summary_parameters::{ParameterKind, SummaryParameter, summary_parameters};
-use crate::design::Design;
+use crate::design::{Covariance, Design, Predictor};
 use crate::fit::{Fit, fit as refit};
 
 /// One parameter's interval.
@@ -38,9 +38,8 @@ pub struct ProfileInterval {
 
 /// Intervals of the parameters whose names `wanted` accepts.
 ///
-/// Linear mixed models have intervals of standard deviations, correlations, σ and fixed effects; other models of fixed
-/// effects of the mean, the scale or shape, and standard deviations without correlations (bootstrap intervals serve for
-/// the rest).
+/// All parameters have one, but correlations of effects that do not vary; fits by the joint mode have those of fixed
+/// effects alone.
 pub fn profile_intervals(
     design: &Design,
     fit: &Fit,
@@ -59,7 +58,9 @@ pub fn profile_intervals(
     for parameter in summary_parameters(fit).into_iter().filter(|p| wanted(&p.name)) {
         let interval = match (&linear, &parameter.kind) {
             (Some(linear), _) => profile_linear(linear, &parameter, quantile),
-            (None, ParameterKind::Fixed(j)) => Some(profile_refits(design, fit, &parameter, *j, quantile)?),
+            (None, ParameterKind::Fixed(_) | ParameterKind::Zero(_)) => {
+                profile_refits(design, fit, &parameter, quantile)
+            }
             (None, _) => held.as_ref().and_then(|held| profile_held(held, fit, &parameter, quantile)),
         };
         intervals.extend(interval);
@@ -103,15 +104,19 @@ fn profile_linear(
     Some(interval(&parameter.name, estimate, [lowest, highest], step, quantile, excess))
 }
 
-/// The interval of a standard deviation or shape of a generalised model; nothing where it is no parameter of its own.
+/// The interval of a standard deviation, correlation, threshold or shape of a generalised model; nothing where it is not
+/// defined.
 fn profile_held(
     held: &HeldCoordinate,
     fit: &Fit,
     parameter: &SummaryParameter,
     quantile: f64,
 ) -> Option<ProfileInterval> {
-    let coordinate = held.coordinate(&parameter.kind)?;
+    let how = held.held(&parameter.kind)?;
     let estimate = parameter.value;
+    if !estimate.is_finite() {
+        return None;
+    }
     let best = -2.0 * fit.log_lik;
     let mut start: Option<Vec<f64>> = None;
     let mut last_side = 0.0;
@@ -120,41 +125,57 @@ fn profile_held(
         if side != last_side {
             (start, last_side) = (None, side);
         }
-        let (deviance, at) = held.at(coordinate, v, start.as_deref())?;
+        let (deviance, at) = held.at(&how, v, start.as_deref())?;
         start = Some(at);
         Some((deviance - best).max(0.0))
     };
-    let step = 0.15 * estimate.max(0.2);
-    Some(interval(&parameter.name, estimate, [0.0, f64::INFINITY], step, quantile, excess))
+    let (range, step) = match parameter.kind {
+        ParameterKind::Correlation { term, .. } => {
+            let random = &fit.random[term];
+            let lowest = match random.form {
+                Covariance::CompoundSymmetric => -1.0 / (random.columns.len() as f64 - 1.0),
+                _ => -1.0,
+            };
+            ([lowest, 1.0], 0.2)
+        }
+        ParameterKind::Threshold(j) => {
+            let se = fit.thresholds.as_ref().map_or(f64::NAN, |t| t.se[j]);
+            ([f64::NEG_INFINITY, f64::INFINITY], if se.is_finite() { se } else { 0.3 })
+        }
+        _ => ([0.0, f64::INFINITY], 0.15 * estimate.max(0.2)),
+    };
+    Some(interval(&parameter.name, estimate, range, step, quantile, excess))
 }
 
-/// The interval of a fixed effect by refits.
-fn profile_refits(
-    design: &Design,
-    fit: &Fit,
-    parameter: &SummaryParameter,
-    column: usize,
-    quantile: f64,
-) -> Result<ProfileInterval, InferenceError> {
+/// The interval of a fixed effect of the mean or the zero part by refits.
+fn profile_refits(design: &Design, fit: &Fit, parameter: &SummaryParameter, quantile: f64) -> Option<ProfileInterval> {
+    fn part(design: &mut Design, is_zero: bool) -> Option<&mut Predictor> {
+        if is_zero { design.zero.as_mut() } else { Some(&mut design.mean) }
+    }
+    let (is_zero, column, se) = match parameter.kind {
+        ParameterKind::Fixed(j) => (false, j, fit.fixed.se[j]),
+        ParameterKind::Zero(j) => (true, j, fit.zero.as_ref()?.se[j]),
+        _ => return None,
+    };
     let mut reduced = design.clone();
-    let fixed = &mut reduced.mean.fixed;
+    let fixed = &mut part(&mut reduced, is_zero)?.fixed;
     let x: Vec<f64> = fixed.column(column).to_vec();
     fixed.values.drain(column * fixed.rows..(column + 1) * fixed.rows);
     fixed.names.remove(column);
     fixed.term_of_column.remove(column);
     reduced.low = None;
+    let offset = part(&mut reduced, is_zero)?.offset.clone();
     let best = -2.0 * fit.log_lik;
     let excess = |v: f64| {
-        for ((o, base), x) in reduced.mean.offset.iter_mut().zip(&design.mean.offset).zip(&x) {
+        for ((o, base), x) in part(&mut reduced, is_zero)?.offset.iter_mut().zip(&offset).zip(&x) {
             *o = base + v * x;
         }
         let found = refit(&reduced, &fit.settings, &mut |_| ()).ok()?;
         found.verdict.converged.then(|| (-2.0 * found.log_lik - best).max(0.0))
     };
-    let se = fit.fixed.se[column];
     let step = if se.is_finite() && se > 0.0 { se } else { 0.1 + 0.1 * parameter.value.abs() };
     let range = [f64::NEG_INFINITY, f64::INFINITY];
-    Ok(interval(&parameter.name, parameter.value, range, step, quantile, excess))
+    Some(interval(&parameter.name, parameter.value, range, step, quantile, excess))
 }
 
 /// Finds both ends. `excess` gives D(v) − D̂ (nothing where it cannot be evaluated).

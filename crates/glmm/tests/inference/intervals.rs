@@ -1,9 +1,12 @@
 //! Profile-likelihood intervals and shares of variance.
 
 use crate::data::{CROSSED, SLOPES, close, fitted};
-use regiscope_glmm::infer::profile_likelihood::profile_intervals;
+use regiscope_glmm::fit::fit;
+use regiscope_glmm::formula::{ResponseKind, Settings as FormulaSettings, build};
+use regiscope_glmm::infer::profile_likelihood::{ProfileInterval, profile_intervals};
 use regiscope_glmm::infer::r_squared::r_squared;
-use regiscope_glmm::settings::Criterion;
+use regiscope_glmm::settings::{Criterion, Family, Settings, ZeroPart};
+use regiscope_glmm::table::Column;
 
 /// lme4: `confint(profile(m, signames = FALSE))`, which interpolates the profile, so that three digits agree.
 #[test]
@@ -53,10 +56,7 @@ fn profile_intervals_are_those_of_lme4() {
 /// Bates et al. (2015), J. Stat. Softw. 67(1), and lme4's documentation: `confint(lmer(Reaction ~ Days + (Days | Subject)))`.
 #[test]
 fn profile_intervals_of_the_sleep_study_are_the_published_ones() {
-    use regiscope_glmm::fit::fit;
-    use regiscope_glmm::formula::{Settings as FormulaSettings, build};
-    use regiscope_glmm::settings::{Family, Settings};
-    use regiscope_glmm::table::{Column, Factor, Table};
+    use regiscope_glmm::table::{Factor, Table};
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/reference/glmm/data/sleepstudy.csv");
     let Ok(mut reader) = csv::Reader::from_path(path) else {
         println!("skipped: the shared reference data are not beside the checkout");
@@ -99,10 +99,7 @@ fn profile_intervals_of_the_sleep_study_are_the_published_ones() {
 /// lme4: `confint(profile(glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial)))`.
 #[test]
 fn profile_intervals_of_a_binomial_model_are_those_of_lme4() {
-    use regiscope_glmm::fit::fit;
-    use regiscope_glmm::formula::{ResponseKind, Settings as FormulaSettings, build};
-    use regiscope_glmm::settings::{Family, Settings};
-    use regiscope_glmm::table::{Column, Factor, Table};
+    use regiscope_glmm::table::{Factor, Table};
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/reference/glmm/data/cbpp.csv");
     let Ok(mut reader) = csv::Reader::from_path(path) else {
         println!("skipped: the shared reference data are not beside the checkout");
@@ -136,11 +133,92 @@ fn profile_intervals_of_a_binomial_model_are_those_of_lme4() {
     assert_eq!(found.len(), 2);
 }
 
+/// A fit of another family to the table of the reference figures.
+fn generalised(
+    formula: &str,
+    zero: Option<&str>,
+    response: ResponseKind,
+    family: Family,
+) -> (regiscope_glmm::design::Design, regiscope_glmm::fit::Fit) {
+    let formula_settings = FormulaSettings { response, zero_formula: zero.map(str::to_owned), ..Default::default() };
+    let design = build(formula, &crate::data::table(), &formula_settings).unwrap().design;
+    let inflated = if zero.is_some() { ZeroPart::Inflated } else { ZeroPart::None };
+    let settings = Settings { zero: inflated, ..Settings::new(family) };
+    let fit = fit(&design, &settings, &mut |_| ()).unwrap();
+    (design, fit)
+}
+
+fn check_intervals(found: &[ProfileInterval], expected: &[(&str, f64, f64)]) {
+    assert_eq!(found.len(), expected.len());
+    for (interval, (name, lower, upper)) in found.iter().zip(expected) {
+        assert_eq!(interval.name, *name);
+        let tolerance = 1e-3 * (upper - lower);
+        assert!((interval.lower - lower).abs() < tolerance, "{interval:?} {lower}");
+        assert!((interval.upper - upper).abs() < tolerance, "{interval:?} {upper}");
+    }
+}
+
+/// lme4: `confint(profile(glmer(round(exp(y)) ~ x + (x | g), d, poisson), signames = FALSE))`.
+#[test]
+fn correlated_slopes_of_counts_have_the_intervals_of_lme4() {
+    let (design, fit) = generalised("round(exp(y)) ~ x + (x | g)", None, ResponseKind::Real, Family::Poisson);
+    let found = profile_intervals(&design, &fit, 0.95, |_| true).unwrap();
+    check_intervals(
+        &found,
+        &[
+            ("sd_(Intercept)|g", 0.4632108263, 1.111687967),
+            ("cor_x.(Intercept)|g", -0.6836049339, 0.426785992),
+            ("sd_x|g", 0.4459763271, 1.085367185),
+            ("(Intercept)", 1.9955893490, 2.862307888),
+            ("x", 0.0417917023, 0.914723026),
+        ],
+    );
+}
+
+/// glmmTMB 1.1.5: `confint(m, method = "uniroot")` with `ziformula = ~ x`, the count zero where sin(3 i) > ½.
+#[test]
+fn zero_parts_have_the_intervals_of_glmm_tmb() {
+    let index = (0..70).filter(|i| i % 11 != 3);
+    let mut table = crate::data::table();
+    let Some(Column::Numbers(y)) = table.get("y") else { panic!("y is a column of numbers") };
+    let lump = |(i, y): (i32, &f64)| if (3.0 * f64::from(i)).sin() > 0.5 { 0.0 } else { y.exp().round_ties_even() };
+    let counts = index.zip(y).map(lump).collect();
+    table.push("z", Column::Numbers(counts)).unwrap();
+    let formula_settings = FormulaSettings { zero_formula: Some("~ x".into()), ..Default::default() };
+    let design = build("z ~ x + (1 | g)", &table, &formula_settings).unwrap().design;
+    let settings = Settings { zero: ZeroPart::Inflated, ..Settings::new(Family::Poisson) };
+    let fit = fit(&design, &settings, &mut |_| ()).unwrap();
+    let found = profile_intervals(&design, &fit, 0.95, |name| !name.starts_with("sd_")).unwrap();
+    check_intervals(
+        &found,
+        &[
+            ("(Intercept)", 1.879373068, 2.938098471),
+            ("x", 0.540127385, 0.848278147),
+            ("zero: (Intercept)", -1.366862215, -0.245536851),
+            ("zero: x", -0.726160316, 1.034428688),
+        ],
+    );
+}
+
+/// The order of the categories turned round turns the thresholds of a symmetric link round, with another sign.
+#[test]
+fn thresholds_have_intervals_that_turn_round_with_the_categories() {
+    let of = |formula: &str| {
+        let (design, fit) = generalised(formula, None, ResponseKind::Ordinal, Family::Ordinal);
+        profile_intervals(&design, &fit, 0.95, |name| name.contains('|') && !name.starts_with("sd_")).unwrap()
+    };
+    let (up, down) = (of("ordered(round(y / 1.5)) ~ x + (1 | g)"), of("ordered(-round(y / 1.5)) ~ x + (1 | g)"));
+    assert!(up.len() >= 2 && up.len() == down.len());
+    for (one, other) in up.iter().zip(down.iter().rev()) {
+        assert!(one.lower < one.estimate && one.estimate < one.upper && one.upper - one.lower < 10.0, "{one:?}");
+        let close = |a: f64, b: f64| (a + b).abs() < 1e-3 * (one.upper - one.lower);
+        assert!(close(one.lower, other.upper) && close(one.upper, other.lower), "{one:?} {other:?}");
+    }
+}
+
 /// A variance whose estimate is zero has a one-sided interval, and ζ² is the likelihood-ratio statistic.
 #[test]
 fn the_boundary_makes_an_interval_one_sided() {
-    use regiscope_glmm::fit::fit;
-    use regiscope_glmm::settings::{Family, Settings};
     let mut design = crate::data::built("y ~ x + (1 | g)").design;
     // Levels that have nothing to do with the responses.
     let term = &mut design.mean.random[0];

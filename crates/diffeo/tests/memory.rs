@@ -49,7 +49,7 @@ fn memory_is_as_foretold_and_below_twenty_fields() {
             let value = |i: usize| place(i)[0].sin() * place(i)[1].cos() + place(i)[2].sin();
             (0..grid.len()).map(|i| 0.3 * value(i)).collect()
         };
-        for preset in Preset::ALL {
+        for preset in [Preset::Fast, Preset::Default] {
             let mut settings = presets::settings(preset, Model::default());
             settings.stages.iter_mut().for_each(|s| (s.newton_steps, s.krylov_steps) = (1, 1));
             let components = vec![Component { fixed: image(0.0), moving: image(0.2), weight: 1.0 }];

@@ -357,7 +357,8 @@ fn words(tally: &Tally, studies: usize, core_s: f64) -> String {
         ("from labels with imputation: the same", share(tally.imputed)),
     ];
     writeln!(text, "| what | share |\n|---|---|").expect("a string takes all text");
-    for (what, share) in rows {
+    // Without studies from labels there is nothing to tell of them.
+    for (what, share) in rows.into_iter().filter(|(_, share)| !share.ends_with(" of 0")) {
         writeln!(text, "| {what} | {share} |").expect("a string takes all text");
     }
     if tally.relative[0] > 0.0 {

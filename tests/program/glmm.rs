@@ -144,7 +144,7 @@ fn regressions_have_the_certified_digits() {
         let columns = rows.lines().next().unwrap().split_whitespace().count() - 1;
         let header: String = (1..=columns).map(|j| format!(",x{j}")).collect();
         let cells = rows.lines().map(|row| row.split_whitespace().collect::<Vec<_>>().join(",") + "\n");
-        let data = write(folder.path(), "t.csv", &format!("y{header}\n{}", cells.collect::<String>()));
+        let data = write(folder.path(), "t.csv", format!("y{header}\n{}", cells.collect::<String>()));
         let formula = match words("model")[0][..] {
             ["no_intercept"] => "y ~ 0 + x1".to_owned(),
             ["polynomial", degree] => {

@@ -33,13 +33,13 @@ pub fn run(arguments: FitArgs, output: Output) -> Result<Ending, Failure> {
     let fitted = fitted(&model, output)?;
     let mut document = document(&model, &fitted);
     infer(&mut document, &model, &fitted, asked)?;
-    let texts: [(&Option<PathBuf>, fn(&FitDocument) -> String); 3] =
-        [(&arguments.csv, coefficients_csv), (&arguments.latex, coefficients_latex), (&arguments.forest, forest_svg)];
-    for (path, text) in texts {
-        if let Some(path) = path {
-            write_text(path, &text(&document))?;
-        }
-    }
+    let write = |path: &Option<PathBuf>, text: fn(&FitDocument) -> String| match path {
+        Some(path) => write_text(path, &text(&document)),
+        None => Ok(()),
+    };
+    write(&arguments.csv, coefficients_csv)?;
+    write(&arguments.latex, coefficients_latex)?;
+    write(&arguments.forest, forest_svg)?;
     if let Some(folder) = &arguments.out {
         write_folder(folder, &document, &model, &fitted)?;
     }

@@ -60,7 +60,7 @@ fn lines() -> Vec<Line> {
 
 /// The arguments of the program, if the command is one of the program, however it is called.
 fn arguments(command: &str) -> Option<Vec<String>> {
-    let words: Vec<String> = command.split_whitespace().map(|w| w.trim_matches(['"', '\'']).to_owned()).collect();
+    let words = shlex::split(command).expect("quotes are closed");
     match words.first()?.as_str() {
         "regiscope" => Some(words[1..].to_vec()),
         "cargo" if words.get(1)? == "run" => {

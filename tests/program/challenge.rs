@@ -1,6 +1,6 @@
 //! `regiscope challenge`.
 
-use crate::support::{json, nifti, refused, run, stdout, write};
+use crate::support::{json, misused, nifti, refused, run, stdout, write};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -238,7 +238,8 @@ fn failures_that_cannot_be_analysed_are_refused_in_a_sentence() {
     said(&["--threshold", "2", "--characteristics", "dark"], "180 of 180 results are failures");
     said(&["--threshold", "0", "--characteristics", "dark"], "0 of 180 results are failures");
     said(&["--threshold", "0.5", "--characteristics", "dark", "--slopes", "fog"], "a slope names");
-    said(&["--threshold", "0.5", "--characteristics", "dark", "--mix", "dark=2"], "dark=2");
+    let mix = failures(&path, &["--threshold", "0.5", "--characteristics", "dark", "--mix", "dark=2"]);
+    misused(&run(mix), &["dark=2", "between 0 and 1"]);
     said(&["--failure", "dice", "--characteristics", "dark"], "is no outcome");
     said(&["--characteristics", "dark"], "--threshold");
     let twice = write(folder.path(), "t.csv", "image,alg,dice,dark\n1,A,0.4,1\n1,A,0.9,1\n").display().to_string();
@@ -251,19 +252,7 @@ fn failures_that_cannot_be_analysed_are_refused_in_a_sentence() {
 fn a_generated_study_is_analysed_from_its_labels() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("study").display().to_string();
-    let study = json([
-        "data",
-        "generate",
-        "--out",
-        &out,
-        "--images",
-        "120",
-        "--procedures",
-        "6",
-        "--algorithms",
-        "3",
-        "--json",
-    ]);
+    let study = json(["data", "generate", "--out", &out, "--images", "120", "--procedures", "6", "--algorithms", "3"]);
     assert_eq!((&study["images"], &study["characteristics"]), (&json!(120), &json!(19)));
     let file = |name: &str| format!("{out}/{name}");
     let (data, labels, schema) = (file("study.csv"), file("annotations.csv"), file("annotations.toml"));
@@ -290,7 +279,6 @@ fn a_generated_study_is_analysed_from_its_labels() {
         "none",
         "--simulations",
         "10",
-        "--json",
     ]);
     assert_eq!(value["imputation"]["effects"].as_array().unwrap().len(), 2);
     refused(&run(["data", "generate", "--out", &out, "--images", "3"]), &["accepted are 30 to 100000"]);

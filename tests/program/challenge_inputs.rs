@@ -1,6 +1,6 @@
 //! Bad input to the challenge commands, and the smaller of them.
 
-use crate::support::{json, refused, run, stderr, write};
+use crate::support::{json, misused, refused, run, stderr, write};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -34,8 +34,8 @@ fn a_report_of_a_bad_table_ends_in_a_sentence() {
     said("case,alg,value\n1,A,1,2\n", &["line 2 has 4 fields"]);
     refused(&report(folder.path(), b"\xff\xfe\x00case", &[]), &["t.csv", "UTF-8"]);
     refused(&report(folder.path(), "case,alg,value\n1,A,1\n", &["--compare", "best"]), &["\"best\""]);
-    refused(&run(["challenge", "report", "--data", "t.csv"]), &["--case"]);
-    refused(&run(["challenge", "report"]), &["--data"]);
+    misused(&run(["challenge", "report", "--data", "t.csv"]), &["--case"]);
+    misused(&run(["challenge", "report"]), &["--data"]);
 }
 
 #[test]

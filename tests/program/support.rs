@@ -39,6 +39,18 @@ pub fn refused(output: &Output, words: &[&str]) -> String {
     sentence
 }
 
+/// Asserts that the command line was not understood: exit status 2, nothing on standard output, and all `words` in what
+/// is said before the advice on usage.
+#[track_caller]
+pub fn misused(output: &Output, words: &[&str]) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(output.stdout.is_empty() && said.starts_with("error: "), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} in {said}");
+    }
+}
+
 /// What was said on standard error.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

@@ -18,9 +18,11 @@ pub(super) fn compare(node: &Node, schema: &Json, path: &str, errors: &mut Vec<D
         (_, "any value") => {}
         (Value::Table(table), "object") => {
             let properties = schema.get("properties").and_then(Json::as_object);
+            // A table whose keys the user chooses has one schema for all of its values.
+            let free = schema.get("additionalProperties").filter(|schema| schema.is_object());
             for (key, entry) in table {
                 let inner = join(path, key);
-                match properties.and_then(|p| p.get(key)) {
+                match properties.and_then(|p| p.get(key)).or(free) {
                     Some(schema) => compare(&entry.node, schema, &inner, errors),
                     None => errors.push(unknown_key(entry.key.clone(), key, path, properties)),
                 }

@@ -241,7 +241,7 @@ fn failures_that_cannot_be_analysed_are_refused_in_a_sentence() {
     let mix = failures(&path, &["--threshold", "0.5", "--characteristics", "dark", "--mix", "dark=2"]);
     misused(&run(mix), &["dark=2", "between 0 and 1"]);
     said(&["--failure", "dice", "--characteristics", "dark"], "is no outcome");
-    said(&["--characteristics", "dark"], "--threshold");
+    misused(&run(failures(&path, &["--characteristics", "dark"])), &["--threshold", "--failure"]);
     let twice = write(folder.path(), "t.csv", "image,alg,dice,dark\n1,A,0.4,1\n1,A,0.9,1\n").display().to_string();
     refuse(&twice, &["--threshold", "0.5", "--characteristics", "dark"], "second result");
     let nothing = write(folder.path(), "n.csv", "").display().to_string();

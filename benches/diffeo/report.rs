@@ -35,7 +35,7 @@ pub fn add(out: &str, name: &str, table: &str, arguments: &[String], rows: &[Row
     write(&path, &serde_json::to_string_pretty(&all).expect("plain JSON"));
     let mut page = String::from("# Diffeomorphic registration\n\n");
     page += "Made by `cargo bench -p regiscope-diffeo --bench diffeo`; core-seconds are user and system time of the process, \
-             all threads.\n";
+             all threads. Beside other programs: [diffeo_peers.md](diffeo_peers.md).\n";
     for (name, entry) in &all {
         let rows = entry["rows"].as_array().map_or(&[][..], Vec::as_slice);
         let columns: Vec<&str> = entry["columns"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -123,6 +123,7 @@ fn render(template: &str, context: Value) -> Result<String, RunError> {
     let mut environment = Environment::new();
     environment.add_filter("mm", words::mm);
     environment.add_filter("fixed", words::fixed);
+    environment.add_filter("p_value", words::p_value);
     environment.add_filter("thousands", words::thousands);
     environment.add_template("style.css", include_str!("style.css"))?;
     environment.add_template("provenance.html", include_str!("provenance.html"))?;

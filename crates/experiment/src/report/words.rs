@@ -22,6 +22,14 @@ pub fn fixed(value: Option<f64>, decimals: usize) -> String {
     value.map_or("–".to_owned(), |v| format!("{v:.0$}", decimals.min(12)))
 }
 
+/// A p-value with four decimals; never a bare zero.
+pub fn p_value(value: Option<f64>) -> String {
+    match value {
+        Some(p) if p < 1e-4 => "< 0.0001".to_owned(),
+        value => fixed(value, 4),
+    }
+}
+
 /// A whole number with thin spaces between groups of three digits.
 pub fn thousands(value: u64) -> String {
     let digits = value.to_string();
@@ -175,6 +183,7 @@ mod tests {
         assert_eq!(mm(Some(1.234)), "1.23");
         assert_eq!(mm(Some(123.4)), "123");
         assert_eq!(mm(None), "–");
+        assert_eq!([p_value(Some(3e-9)), p_value(Some(0.02))], ["< 0.0001", "0.0200"]);
         assert_eq!(thousands(1234567), "1\u{202f}234\u{202f}567");
         assert_eq!(thousands(12), "12");
         assert_eq!(bytes(3 << 30), "3.0 GiB");

@@ -5,33 +5,12 @@ use crate::document::failures::{Failures, Labels, ResultsTable};
 use crate::experiment::{FailureFiles, FailureTask, StudySource, Task};
 use regiscope_datasets::study::StudySettings;
 
-/// Tables that have no place beside [failures].
-const OTHERS: [&str; 16] = [
-    "phantom",
-    "volume",
-    "attenuation",
-    "view",
-    "views",
-    "simulate",
-    "render",
-    "register",
-    "pair",
-    "brain_pair",
-    "deform",
-    "starts",
-    "targets",
-    "landscape",
-    "criteria",
-    "ranking",
-];
-
 impl Check<'_> {
     /// The task of a document with [failures].
     pub(crate) fn only_failures(&mut self, method: &Failures) -> Option<Task> {
-        for table in OTHERS {
-            if self.document.is_written(table) {
-                self.refuse(table, format!("[{table}] has no place beside [failures]"));
-            }
+        self.refuse_other_tasks("failures");
+        if self.document.is_written("ranking") {
+            self.refuse("ranking", "[ranking] has no place beside [failures]");
         }
         self.failure_task(method).map(|task| Task::Failures(Box::new(task)))
     }

@@ -10,33 +10,10 @@ use regiscope_challenge::ranking::{Method, Test};
 use regiscope_challenge::results::Better;
 use regiscope_datasets::study::StudySettings;
 
-/// Tables that have no place beside [ranking].
-const OTHERS: [&str; 15] = [
-    "render",
-    "register",
-    "deform",
-    "phantom",
-    "volume",
-    "attenuation",
-    "view",
-    "views",
-    "simulate",
-    "starts",
-    "targets",
-    "landscape",
-    "criteria",
-    "pair",
-    "brain_pair",
-];
-
 impl Check<'_> {
     /// A ranking, which stands alone in its document.
     pub(crate) fn only_ranking(&mut self, asked: &RankingTable) -> Option<Task> {
-        for table in OTHERS {
-            if self.document.is_written(table) {
-                self.refuse(table, format!("[{table}] has no place beside [ranking]"));
-            }
-        }
+        self.refuse_other_tasks("ranking");
         self.ranking_task(asked).map(|task| Task::Rank(Box::new(task)))
     }
 

@@ -4,6 +4,7 @@
 //! defaults resolved, tables fit together, rad) → [`run()`] → a folder with results and a report.
 
 mod check;
+mod check_alone;
 mod check_deform;
 mod check_failures;
 mod check_ranking;

@@ -35,6 +35,7 @@ pub mod logistic_normal;
 pub mod mix;
 pub mod model;
 pub mod observations;
+mod observations_error;
 pub mod odds;
 pub mod pareto;
 pub mod profile;

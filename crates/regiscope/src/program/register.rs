@@ -11,7 +11,12 @@ use toml::{Table, Value};
 
 /// Registers a volume to one X-ray.
 pub fn run(arguments: RegisterArgs, output: Output) -> Result<Ending, Failure> {
-    let text = document_of(&arguments)?.to_string();
+    execute(&document_of(&arguments)?, &arguments.out, arguments.resume, output)
+}
+
+/// Runs the document that options were made into.
+pub(super) fn execute(document: &Table, out: &Path, resume: bool, output: Output) -> Result<Ending, Failure> {
+    let text = document.to_string();
     output.detail(format_args!("the document:\n{}", text.trim_end()));
     // Every file is named absolutely, so that neither folder is looked into.
     let places = Places { base_dir: PathBuf::new(), data_dir: PathBuf::new() };
@@ -21,7 +26,7 @@ pub fn run(arguments: RegisterArgs, output: Output) -> Result<Ending, Failure> {
         Failure::Input(sentences.join("; "))
     })?;
     document::tell_warnings(&experiment, output);
-    run::execute(&experiment, &arguments.out, arguments.resume, output)
+    run::execute(&experiment, out, resume, output)
 }
 
 /// The document that says what the options say. Only what was asked for is written.

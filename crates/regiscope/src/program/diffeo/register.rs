@@ -1,28 +1,15 @@
 //! `regiscope diffeo register`: options into a document, and the document into a run folder.
 
 use crate::program::args::diffeo::DeformArgs;
-use crate::program::document;
 use crate::program::failure::{Ending, Failure};
 use crate::program::output::Output;
-use crate::program::register::{file, table, word};
-use crate::program::run;
-use regiscope_experiment::{Document, Places, check};
+use crate::program::register::{execute, file, table, word};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Deforms a volume onto another.
 pub fn run(arguments: DeformArgs, output: Output) -> Result<Ending, Failure> {
-    let text = document_of(&arguments)?.to_string();
-    output.detail(format_args!("the document:\n{}", text.trim_end()));
-    // Every file is named absolutely, so that neither folder is looked into.
-    let places = Places { base_dir: PathBuf::new(), data_dir: PathBuf::new() };
-    let checked = Document::parse(&text, "options").and_then(|document| check(&document, &places));
-    let experiment = checked.map_err(|mistakes| {
-        let sentences: Vec<&str> = mistakes.errors.iter().map(|e| e.message.as_str()).collect();
-        Failure::Input(sentences.join("; "))
-    })?;
-    document::tell_warnings(&experiment, output);
-    run::execute(&experiment, &arguments.out, arguments.resume, output)
+    execute(&document_of(&arguments)?, &arguments.out, arguments.resume, output)
 }
 
 /// The document that says what the options say. Only what was asked for is written.

@@ -8,6 +8,8 @@ use regiscope_glmm::infer::simulate::{SimulatedEffects, Simulator};
 use regiscope_glmm::infer::wald::{DegreesOfFreedom, FixedEffects};
 use regiscope_glmm::matrix::Matrix;
 use regiscope_glmm::settings::{Family, Method, Settings};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::function::gamma::digamma;
 
 /// One kind of study: y ~ 1 + x + z + (1 | group), x different in every row, z in every group.
 pub struct Study {
@@ -41,7 +43,7 @@ pub fn studies() -> Vec<Study> {
         Study {
             name: "logit",
             settings: quadrature,
-            groups: 80,
+            groups: 150,
             each: 12,
             fixed: [-0.3, 0.7, 0.5],
             sd: 0.8,
@@ -51,7 +53,7 @@ pub fn studies() -> Vec<Study> {
         Study {
             name: "poisson",
             settings: Settings::new(Family::Poisson),
-            groups: 80,
+            groups: 150,
             each: 6,
             fixed: [0.7, 0.3, -0.2],
             sd: 0.5,
@@ -61,7 +63,7 @@ pub fn studies() -> Vec<Study> {
         Study {
             name: "beta",
             settings: Settings::new(Family::Beta),
-            groups: 60,
+            groups: 150,
             each: 6,
             fixed: [0.3, 0.4, -0.3],
             sd: 0.5,
@@ -85,6 +87,63 @@ impl Study {
         let scale = if self.settings.family == Family::Gaussian { "sigma" } else { "dispersion" };
         let fixed = ["(Intercept)", "x", "z"].into_iter().zip(self.fixed);
         fixed.chain([("sd_(Intercept)|g", self.sd)]).chain(self.dispersion.map(|d| (scale, d))).collect()
+    }
+
+    /// What theory says of bias and coverage to the first order in one over the number of groups, parameter by parameter.
+    ///
+    /// With v the sampling variance of one group's own estimate of its effect, maximum likelihood loses one group for each
+    /// of the two coefficients that groups determine (intercept and z), so that the variance of the effects is too small by
+    /// 2 (sd² + v)/groups; REML mends that. The root of an unbiased variance is too small by its variance over 8 sd³. What
+    /// is left within groups (`rest` degrees of freedom) determines σ, or φ, which is one over a variance. Wald's z for the
+    /// coefficients of groups takes Student's t for normal and the variance that maximum likelihood finds.
+    pub fn expected(&self) -> Vec<Expected> {
+        let linear = self.settings.is_linear();
+        let (groups, between) = (self.groups as f64, 2.0);
+        let spread = self.sd * self.sd + self.sampling_variance();
+        let lost = if linear { 0.0 } else { between * spread / groups / (2.0 * self.sd) };
+        let root = 2.0 * spread * spread / groups / (8.0 * self.sd.powi(3));
+        let rest = groups * (self.each as f64 - 1.0) - 1.0;
+        let nominal = Expected { bias: 0.0, coverage: 0.95 };
+        let of_groups = match linear {
+            true => nominal,
+            false => {
+                let t = StudentsT::new(0.0, 1.0, groups - between).expect("there are more groups than coefficients");
+                let bound = two_sided_quantile(0.95, f64::INFINITY) * ((groups - between) / groups).sqrt();
+                Expected { bias: 0.0, coverage: 2.0 * t.cdf(bound) - 1.0 }
+            }
+        };
+        let mut all = vec![of_groups, nominal, of_groups, Expected { bias: -lost - root, coverage: 0.95 }];
+        all.extend(self.dispersion.map(|scale| match linear {
+            true => Expected { bias: -scale / (4.0 * rest), coverage: 0.95 },
+            false => Expected { bias: 3.0 * scale / rest, coverage: 0.95 },
+        }));
+        all
+    }
+
+    /// One over the information that the rows of one group hold about its effect, on average over rows and groups.
+    fn sampling_variance(&self) -> f64 {
+        let design = self.design();
+        let rows = design.weights.len();
+        let mut information = 0.0;
+        for i in 0..rows {
+            let eta: f64 = (0..3).map(|j| self.fixed[j] * design.mean.fixed.column(j)[i]).sum();
+            // The normal distribution of the effect at seven points of equal probability.
+            for k in 0..7 {
+                let b = self.sd * Normal::standard().inverse_cdf((f64::from(k) + 0.5) / 7.0);
+                let mean = 1.0 / (1.0 + (-(eta + b)).exp());
+                information += match self.settings.family {
+                    Family::Binomial => mean * (1.0 - mean),
+                    Family::Poisson => (eta + b).exp(),
+                    Family::Beta => {
+                        let phi = self.dispersion.unwrap_or(1.0);
+                        let trigamma = |a: f64| (digamma(a + 1e-4) - digamma(a - 1e-4)) / 2e-4;
+                        (phi * mean * (1.0 - mean)).powi(2) * (trigamma(mean * phi) + trigamma((1.0 - mean) * phi))
+                    }
+                    _ => 1.0 / self.dispersion.unwrap_or(1.0).powi(2),
+                } / 7.0;
+            }
+        }
+        rows as f64 / (self.each as f64 * information)
     }
 
     /// The design with responses of zero.
@@ -201,6 +260,13 @@ impl Study {
     }
 }
 
+/// What theory says of one parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    pub bias: f64,
+    pub coverage: f64,
+}
+
 /// Bias and coverage of one parameter over many studies.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Recovery {
@@ -209,13 +275,18 @@ pub struct Recovery {
     pub bias: f64,
     /// Monte-Carlo standard error of the bias.
     pub bias_se: f64,
+    /// Bias that theory expects of the method.
+    pub expected_bias: f64,
     pub coverage: f64,
     /// Monte-Carlo standard error of a coverage of 0.95.
     pub coverage_se: f64,
+    /// Coverage that theory expects of the interval.
+    pub expected_coverage: f64,
 }
 
 /// Sums studies up.
-pub fn recover(truths: &[(&'static str, f64)], studies: &[Vec<Found>]) -> Vec<Recovery> {
+pub fn recover(study: &Study, studies: &[Vec<Found>]) -> Vec<Recovery> {
+    let (truths, expected) = (study.truths(), study.expected());
     let n = studies.len() as f64;
     let one = |(j, &(parameter, truth)): (usize, &(&'static str, f64))| {
         let mean = studies.iter().map(|s| s[j].estimate).sum::<f64>() / n;
@@ -226,8 +297,10 @@ pub fn recover(truths: &[(&'static str, f64)], studies: &[Vec<Found>]) -> Vec<Re
             truth,
             bias: mean - truth,
             bias_se: (square / (n - 1.0) / n).sqrt(),
+            expected_bias: expected[j].bias,
             coverage: covered / n,
             coverage_se: (0.95_f64 * 0.05 / n).sqrt(),
+            expected_coverage: expected[j].coverage,
         }
     };
     truths.iter().enumerate().map(one).collect()

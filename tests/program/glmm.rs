@@ -42,6 +42,18 @@ fn bad_options_and_tables_are_refused() {
     refused(&good, &["--factor", "x=0,1"], "none of the levels");
     refused(&good, &["--contrasts", "g"], "accepted is COL=KIND");
     refused(&ragged, &[], "line 2 has 1 cells");
+    let open = write(folder.path(), "o.csv", "y,x\n1,2\n2,\"3\n4,1\n3,3\n");
+    refused(&open, &[], "the quotation mark that opens a cell in line 3 is never closed");
+    let weightless = write(folder.path(), "w.csv", "y,x,w\n1,2,0\n2,3,0\n4,1,0\n");
+    refused(&weightless, &["--weights", "w"], "or the weight 0");
+    for (name, text, word) in [
+        ("e.csv", "", "the file is empty"),
+        ("i.csv", "y,x\n1,2\nInf,3\n2,2\n", "the response is infinite in row 2"),
+        ("c.csv", "y,x\n2,1\n2,2\n2,3\n", "a response that varies"),
+        ("d.csv", "y,x,x\n2,1,1\n1,2,1\n2,3,1\n", "column \"x\" is there twice"),
+    ] {
+        refused(&write(folder.path(), name, text), &[], word);
+    }
     refused(&folder.path().join("missing.csv"), &[], "missing.csv");
 }
 
@@ -163,4 +175,85 @@ fn regressions_have_the_certified_digits() {
             }
         }
     }
+}
+
+/// The same table as CSV and as Parquet gives the same figures.
+#[cfg(feature = "tables")]
+#[test]
+fn a_parquet_table_gives_the_same_fit() {
+    use polars_core::prelude::{Column, DataFrame};
+    let folder = tempfile::tempdir().unwrap();
+    let csv = write(folder.path(), "t.csv", TABLE);
+    let cells: Vec<Vec<&str>> = TABLE.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let rows = cells.len();
+    let y: Vec<f64> = cells.iter().map(|row| row[0].parse().unwrap()).collect();
+    let x: Vec<i32> = cells.iter().map(|row| row[1].parse().unwrap()).collect();
+    let g: Vec<&str> = cells.iter().map(|row| row[2]).collect();
+    let late: Vec<Option<bool>> = x.iter().map(|x| Some(*x > 1)).collect();
+    let columns = vec![
+        Column::new("y".into(), y),
+        Column::new("x".into(), x),
+        Column::new("g".into(), g),
+        Column::new("late".into(), late),
+    ];
+    let mut bytes = Vec::new();
+    let mut frame = DataFrame::new(rows, columns).unwrap();
+    polars_io::prelude::ParquetWriter::new(&mut bytes).finish(&mut frame).unwrap();
+    let parquet = write(folder.path(), "t.parquet", &bytes);
+    let fit = |data: &std::path::Path, formula: &str, more: &[&str]| -> Value {
+        let data = data.display().to_string();
+        let base = ["glmm", "fit", "--json", "-", "--formula", formula, "--data", &data];
+        let output = run(base.iter().chain(more).copied());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let mut value: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        value.as_object_mut().unwrap().remove("data");
+        value
+    };
+    for (formula, more) in [
+        ("y ~ x + (1 | g)", &[][..]),
+        ("y ~ x + (1 | g)", &["--factor", "x", "--factor", "g=c,b,a"]),
+        ("y ~ factor(x) + (1 | g)", &[]),
+    ] {
+        assert_eq!(fit(&parquet, formula, more), fit(&csv, formula, more), "{formula} {more:?}");
+    }
+    assert_eq!(fit(&parquet, "y ~ late + (1 | g)", &[])["coef_names"][1], "lateTRUE");
+}
+
+/// A year as a slope: neither its distance from zero nor a covariate in millions harms the fit, and no false alarm sounds.
+#[test]
+fn slopes_far_from_zero_are_fitted_as_those_near_it() {
+    let mut text = String::from("y,s,b,year,metres,g\n");
+    for i in 0..160_u32 {
+        let (year, group) = (i % 8, i / 16);
+        let noise = f64::from(i * 7919 % 101) / 50.0 - 1.0;
+        let effect = f64::from(group * 37 % 11) / 5.0 - 1.0;
+        let slope = f64::from(group * 53 % 13) / 20.0 - 0.3;
+        let y = 1.0 + effect + (0.2 + slope) * (f64::from(year) - 3.5) + noise;
+        let b = u32::from(y > 1.0);
+        text += &format!("{y},{year},{b},{},{},g{group}\n", 2010 + year, 1_000_000 * year);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = write(folder.path(), "t.csv", text).display().to_string();
+    let fit = |arguments: &[&str]| -> Value {
+        let base = ["glmm", "fit", "--json", "-", "--data", &data, "--formula"];
+        let output = run(base.iter().chain(arguments).copied());
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_str(&stdout(&output)).unwrap()
+    };
+    let of = |value: &Value, key: &str| value[key].as_f64().unwrap();
+    let near = fit(&["y ~ s + (s | g)", "--ml"]);
+    for (name, scale) in [("year", 1.0), ("metres", 1e6)] {
+        let far = fit(&[&format!("y ~ {name} + ({name} | g)"), "--ml"]);
+        assert_eq!(far["converged"], true);
+        assert_eq!(far["messages"], near["messages"]);
+        assert!((of(&far, "log_lik") - of(&near, "log_lik")).abs() < 1e-7);
+        for (key, index) in [("fixef", 1), ("se", 1)] {
+            let (far, near) = (far[key][index].as_f64().unwrap() * scale, near[key][index].as_f64().unwrap());
+            assert!((far - near).abs() < 1e-6 * near.abs(), "{name} {key} {far} {near}");
+        }
+        let sd = |v: &Value| v["varcorr"]["g"]["sd"][1].as_f64().unwrap();
+        assert!((sd(&far) * scale - sd(&near)).abs() < 1e-5 * sd(&near), "{name}");
+    }
+    let binary = fit(&["b ~ year + (1 | g)", "--family", "binomial"]);
+    assert_eq!(binary["messages"], serde_json::json!([]));
 }

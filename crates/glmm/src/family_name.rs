@@ -10,7 +10,7 @@ pub struct FamilyName {
     pub family: Family,
     /// The link in parentheses, as in `binomial(probit)`.
     pub link: Option<Link>,
-    /// Hurdle for `truncated_…` and `hurdle_…`, inflated for `zero_inflated_…`; none where the name says nothing.
+    /// Hurdle for `truncated_…` and `hurdle_…`, inflated for `zero_inflated_…` and `zi…`; none where the name says nothing.
     pub zero: ZeroPart,
 }
 
@@ -50,8 +50,12 @@ pub fn parse_family(text: &str) -> Result<FamilyName, NameError> {
         }
     };
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    let prefixes =
-        [("truncated", ZeroPart::Hurdle), ("hurdle", ZeroPart::Hurdle), ("zeroinflated", ZeroPart::Inflated)];
+    let prefixes = [
+        ("truncated", ZeroPart::Hurdle),
+        ("hurdle", ZeroPart::Hurdle),
+        ("zeroinflated", ZeroPart::Inflated),
+        ("zi", ZeroPart::Inflated),
+    ];
     let (rest, zero) = prefixes
         .iter()
         .find_map(|(prefix, zero)| Some((plain.strip_prefix(prefix)?, *zero)))
@@ -99,6 +103,7 @@ mod tests {
             ("truncated_nbinom1", (Family::NegativeBinomial1, None, ZeroPart::Hurdle)),
             ("zero-inflated Poisson", (Family::Poisson, None, ZeroPart::Inflated)),
             ("GAMMA(log)", (Family::Gamma, Some(Link::Log), ZeroPart::None)),
+            ("ziGamma", (Family::Gamma, None, ZeroPart::Inflated)),
             ("beta_family", (Family::Beta, None, ZeroPart::None)),
             ("clmm", (Family::Ordinal, None, ZeroPart::None)),
         ] {

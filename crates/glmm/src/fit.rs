@@ -3,6 +3,7 @@
 use crate::design::{Covariance, Design};
 use crate::matrix::Matrix;
 use crate::settings::Settings;
+use crate::term_basis::TermBases;
 use crate::verdict::{Message, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -250,7 +251,7 @@ pub struct Progress<'a> {
     pub evaluations: usize,
     /// The log-likelihood there.
     pub log_lik: f64,
-    /// The covariance parameters there.
+    /// The covariance parameters there, of the columns that the fit works with (see [`term_basis`](crate::term_basis)).
     pub theta: &'a [f64],
 }
 
@@ -263,6 +264,16 @@ pub fn fit(design: &Design, settings: &Settings, observer: &mut dyn FnMut(Progre
         return fit(&without, settings, observer);
     }
     crate::check::check(design, settings)?;
+    match TermBases::of(design) {
+        None => fit_checked(design, settings, observer),
+        Some(bases) => {
+            let turned = fit_checked(&bases.turned(design), &bases.turned_settings(design, settings), observer)?;
+            Ok(bases.restored(turned, design, settings))
+        }
+    }
+}
+
+fn fit_checked(design: &Design, settings: &Settings, observer: &mut dyn FnMut(Progress)) -> Result<Fit, FitError> {
     if !settings.is_linear() {
         return crate::generalised::fit_generalised(design, settings, observer);
     }

@@ -11,7 +11,7 @@ use crate::matrix::Matrix;
 use crate::outer::{Evaluate, Optimum, Point, minimise, quasi_newton, safe_factor};
 use crate::random::parameters_of;
 use crate::selected::SelectedInverse;
-use crate::settings::{Method, Settings};
+use crate::settings::{Family, Method, Settings};
 use crate::start::start;
 use crate::verdict::{Message, Verdict};
 
@@ -98,8 +98,7 @@ pub fn fit_generalised(
             evaluator.state = State { u: vec![0.0; model.layout.effects()], ..State::default() };
             let Ok(other) = run(&mut evaluator, other, settings, observer) else { continue };
             reached.push(-other.point.value);
-            let better = Verdict::new(&other.hessian, &other.point.gradient).converged && !converged;
-            if other.point.value < best.point.value - 1e-9 || better && other.point.value < best.point.value + 1e-9 {
+            if improves(&other, &best) {
                 best = other;
             }
         }
@@ -145,8 +144,42 @@ fn run(
     let mut hessian = |_: &mut Evaluate, point: &Point| hessian_at(&mut evaluator.borrow_mut(), point, 0..count);
     let found = minimise(&mut evaluate, &mut hessian, point, first, settings.tolerance, settings.max_iterations)
         .ok_or_else(failed)?;
-    evaluator.borrow_mut().counts.iterations += found.iterations;
-    Ok(found)
+    let evaluator = evaluator.into_inner();
+    evaluator.counts.iterations += found.iterations;
+    Ok(beyond_the_edge(evaluator, settings, found))
+}
+
+/// Whether another optimum is the one to keep: one that was found before one that was not (which may be a point where the
+/// approximation breaks down), then the higher one.
+pub fn improves(other: &Optimum, best: &Optimum) -> bool {
+    let converged = |o: &Optimum| Verdict::new(&o.hessian, &o.point.gradient).converged;
+    match (converged(other), converged(best)) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => other.point.value < best.point.value - 1e-9,
+    }
+}
+
+/// A shape that runs to the edge of its range gets there by ever smaller gains, each step one unit of its logarithm: it is
+/// moved on to where no gain is left.
+fn beyond_the_edge(evaluator: &mut Evaluator, settings: &Settings, found: Optimum) -> Optimum {
+    const STEP: f64 = 10.0;
+    let at = evaluator.model.first_shape();
+    let Some(&log_shape) = found.point.x.get(at) else { return found };
+    let direction = match settings.family {
+        Family::NegativeBinomial1 if log_shape < -10.0 => -1.0,
+        Family::NegativeBinomial2 | Family::BetaBinomial if log_shape > 10.0 => 1.0,
+        _ => return found,
+    };
+    let mut x = found.point.x.clone();
+    x[at] = direction * (log_shape.abs() + STEP).min(25.0).max(log_shape.abs());
+    let Some(value) = evaluator.evaluate(&x).filter(|v| v.value < found.point.value) else { return found };
+    let point = Point { x, value: value.value, gradient: value.gradient() };
+    let moved = 0..evaluator.model.parameters();
+    match hessian_at(evaluator, &point, moved) {
+        Some(hessian) => Optimum { point, hessian, ..found },
+        None => found,
+    }
 }
 
 /// Two steps of the EM algorithm in the covariances: Σ = Λ (mean of u uᵀ + H⁻¹) Λᵀ over the levels. From anywhere they lead
@@ -209,4 +242,38 @@ pub fn rough_fit(model: &Model, psi: Vec<f64>) -> Option<Vec<f64>> {
     let mut evaluate = |psi: &[f64]| evaluator.evaluate(psi).map(|v| (v.value, v.gradient()));
     let (best, _) = quasi_newton(&mut evaluate, point, factor, 1e-2, 30);
     Some(best.x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::design::Covariance;
+    use crate::fit::fit;
+    use crate::testing::{design, predictor, term};
+
+    /// Counts with less variation than Poisson's leave the negative binomial at its edge, with Poisson's likelihood.
+    #[test]
+    fn a_shape_at_its_edge_loses_no_likelihood() {
+        let n = 60;
+        let counts = (0..n).map(|i| (3 + i % 2 + i / 6 % 3) as f64).collect();
+        let counts = design(counts, predictor(n, 2, vec![term(n, 1, Covariance::Unstructured, |i| i / 6)]));
+        let log_lik = |family| fit(&counts, &Settings::new(family), &mut |_| ()).unwrap().log_lik;
+        let poisson = log_lik(Family::Poisson);
+        for family in [Family::NegativeBinomial1, Family::NegativeBinomial2] {
+            let found = log_lik(family);
+            assert!((found - poisson).abs() < 1e-7, "{family:?}: {found} for {poisson}");
+        }
+    }
+
+    #[test]
+    fn an_optimum_is_kept_before_a_point_that_is_none() {
+        let at = |value: f64, curvature: f64| Optimum {
+            point: Point { x: vec![0.0], value, gradient: vec![0.0] },
+            hessian: Matrix { rows: 1, columns: 1, values: vec![curvature] },
+            iterations: 0,
+        };
+        assert!(improves(&at(1.0, 1.0), &at(2.0, 1.0)));
+        assert!(!improves(&at(1.0, -1.0), &at(2.0, 1.0)) && improves(&at(2.0, 1.0), &at(1.0, -1.0)));
+        assert!(improves(&at(1.0, -1.0), &at(2.0, -1.0)));
+    }
 }

@@ -185,35 +185,48 @@ fn separation(
     if !matches!(settings.family, Family::Binomial | Family::BetaBinomial | Family::Ordinal) && !zero_part {
         return None;
     }
-    // Coefficients that move the predictor by tens of units over the range of their column, with errors as large.
+    // Coefficients that move the predictor by tens of units over the range of their column, with errors as large. An
+    // intercept is judged by the predictor at the means of all columns, since far from them it may be anything.
     let mut runaway = Vec::new();
+    let mut certain = vec![false; model.rows()];
     let predictors: Vec<_> = std::iter::once(&design.mean).chain(design.zero.as_ref()).collect();
     for (a, predictor) in predictors.iter().enumerate() {
         if a == 0 && !matches!(settings.family, Family::Binomial | Family::BetaBinomial | Family::Ordinal) {
             continue;
         }
-        for (j, name) in predictor.fixed.names.iter().enumerate() {
-            let column = predictor.fixed.column(j);
-            let (low, high) =
-                column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
-            let reach = if high > low { high - low } else { high.abs() };
-            let e = model.first_fixed(a) + j;
-            let se = covariance[(e, e)].sqrt();
-            if beta[e].abs() * reach > 10.0 && (!se.is_finite() || se * reach > 30.0) {
-                runaway.push(name.clone());
+        let (fixed, first, found) = (&predictor.fixed, model.first_fixed(a), runaway.len());
+        let columns = fixed.columns();
+        let means: Vec<f64> =
+            (0..columns).map(|j| fixed.column(j).iter().sum::<f64>() / fixed.rows.max(1) as f64).collect();
+        let part = covariance.block(first, first + columns);
+        for (j, name) in fixed.names.iter().enumerate() {
+            let range =
+                fixed.column(j).iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+            let (moved, error) = if range.1 > range.0 {
+                (beta[first + j] * (range.1 - range.0), part[(j, j)].sqrt() * (range.1 - range.0))
+            } else {
+                let variance = crate::matrix::dot(&part.times(&means), &means);
+                (crate::matrix::dot(&beta[first..first + columns], &means), variance.sqrt())
+            };
+            if moved.abs() > 10.0 && (!error.is_finite() || error > 30.0) {
+                runaway.push(if a == 0 { name.clone() } else { format!("zero: {name}") });
             }
+        }
+        if runaway.len() > found {
+            certain.iter_mut().zip(&state.eta[a]).for_each(|(c, eta)| *c |= is_certain(*eta));
         }
     }
     if runaway.is_empty() {
         return None;
     }
-    let certain = |eta: f64| {
-        let p = 1.0 / (1.0 + (-eta).exp());
-        !(CERTAIN..=1.0 - CERTAIN).contains(&p)
-    };
-    let observations =
-        (0..model.rows()).filter(|&i| state.eta.iter().any(|e| e.get(i).is_some_and(|e| certain(*e)))).count();
+    let observations = certain.iter().filter(|c| **c).count();
     Some(Message::Separation { coefficients: runaway, observations })
+}
+
+/// Whether the probability at a predictor is 0 or 1 within rounding.
+fn is_certain(eta: f64) -> bool {
+    let p = 1.0 / (1.0 + (-eta).exp());
+    !(CERTAIN..=1.0 - CERTAIN).contains(&p)
 }
 
 /// Whether a shape has run to the edge where the family becomes a simpler one.

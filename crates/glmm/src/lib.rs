@@ -31,6 +31,7 @@ pub mod matrix;
 pub mod outer;
 pub mod output;
 pub mod profile;
+pub mod quote_watch;
 pub mod random;
 pub mod read_csv;
 pub mod report;
@@ -40,6 +41,7 @@ pub mod settings;
 pub mod sparse;
 pub mod start;
 pub mod table;
+pub mod term_basis;
 #[cfg(test)]
 mod testing;
 pub mod verdict;

@@ -2,8 +2,9 @@
 
 use crate::design::{Design, Response};
 use crate::fit::{Counts, Estimates, Fit, FitError, Progress};
+use crate::generalised::improves;
 use crate::matrix::Matrix;
-use crate::outer::{Optimum, Point, difference_hessian, minimise};
+use crate::outer::{Optimum, Point, difference_hessian, forward_hessian, minimise};
 use crate::profile::{Criterion, LinearProfile, Profiled};
 use crate::random::Layout;
 use crate::report::{covariance_of, parameter_names, random_effects};
@@ -38,7 +39,8 @@ pub fn fit_linear(design: &Design, settings: &Settings, observer: &mut dyn FnMut
         let failed = || FitError::Evaluation { problem: "the penalised least-squares problem has no solution".into() };
         let (value, gradient) = evaluate(&theta).ok_or_else(failed)?;
         let start = Point { x: theta, value, gradient };
-        minimise(&mut evaluate, &mut hessian, start, None, settings.tolerance, settings.max_iterations)
+        let first = forward_hessian(&mut evaluate, &start, &steps(&start.x));
+        minimise(&mut evaluate, &mut hessian, start, first, settings.tolerance, settings.max_iterations)
             .ok_or_else(failed)
     };
     let unit = profile.layout.unit();
@@ -50,7 +52,7 @@ pub fn fit_linear(design: &Design, settings: &Settings, observer: &mut dyn FnMut
         for factor in [0.2, 4.0] {
             let other = run(unit.iter().map(|t| factor * t).collect())?;
             reached.push(-other.point.value);
-            if other.point.value < best.point.value - 1e-9 {
+            if improves(&other, &best) {
                 best = other;
             }
         }
@@ -66,22 +68,24 @@ pub fn fit_linear(design: &Design, settings: &Settings, observer: &mut dyn FnMut
     Ok(fit)
 }
 
-/// The Hessian of half the deviance in (θ, log σ).
-fn full_hessian(profile: &LinearProfile, criterion: Criterion, theta: &[f64], sigma: f64) -> Option<Matrix> {
-    let mut evaluate = |x: &[f64]| -> Option<(f64, Vec<f64>)> {
-        let (theta, sigma) = (&x[..x.len() - 1], x[x.len() - 1].exp());
-        let at = profile.solve(theta)?;
-        let mut gradient: Vec<f64> =
-            profile.gradient(&at, theta, criterion, sigma).into_iter().map(|g| 0.5 * g).collect();
-        gradient.push(profile.divisor(criterion) - at.penalised / (sigma * sigma));
-        Some((0.5 * profile.deviance(&at, criterion, sigma), gradient))
-    };
-    let mut x = theta.to_vec();
-    x.push(sigma.ln());
-    let (value, gradient) = evaluate(&x)?;
-    let mut widths = steps(theta);
-    widths.push(1e-5);
-    difference_hessian(&mut evaluate, &Point { x, value, gradient }, &widths)
+/// The Hessian of half the deviance in (θ, log σ), from that of the profiled one.
+///
+/// With h = ∂²/∂θ∂log σ = −∇r²/σ² and ∂²/∂(log σ)² = 2 m at σ̂² = r²/m, the block in θ is the profiled Hessian + h hᵀ/(2 m).
+/// The signs are those of the canonical θ.
+fn full_hessian(profile: &LinearProfile, criterion: Criterion, best: &Optimum, at: &Profiled) -> Matrix {
+    let theta = &best.point.x;
+    let k = theta.len();
+    let canonical = profile.layout.canonical(theta);
+    let sign: Vec<f64> = theta.iter().zip(&canonical).map(|(a, b)| if a == b { 1.0 } else { -1.0 }).collect();
+    let m = profile.divisor(criterion);
+    let slopes = profile.penalised_gradient(at, theta);
+    let mixed: Vec<f64> = slopes.iter().zip(&sign).map(|(g, s)| -s * g * m / at.penalised).collect();
+    Matrix::from_fn(k + 1, k + 1, |i, j| match (i < k, j < k) {
+        (true, true) => sign[i] * sign[j] * best.hessian[(i, j)] + mixed[i] * mixed[j] / (2.0 * m),
+        (true, false) => mixed[i],
+        (false, true) => mixed[j],
+        (false, false) => 2.0 * m,
+    })
 }
 
 fn report(design: &Design, settings: &Settings, profile: &LinearProfile, best: &Optimum, at: &Profiled) -> Fit {
@@ -95,8 +99,7 @@ fn report(design: &Design, settings: &Settings, profile: &LinearProfile, best: &
     let mut covariance = at.unscaled_covariance.clone();
     covariance.values.iter_mut().for_each(|v| *v *= sigma * sigma);
     let k = theta.len();
-    let hessian = full_hessian(profile, criterion, &theta, sigma);
-    let scale_covariance = covariance_of(hessian.as_ref(), k + 1);
+    let scale_covariance = covariance_of(Some(&full_hessian(profile, criterion, best, at)), k + 1);
     let all = Matrix::from_fn(p + k + 1, p + k + 1, |i, j| match (i < p, j < p) {
         (true, true) => covariance[(i, j)],
         (false, false) => scale_covariance[(i - p, j - p)],
@@ -160,6 +163,7 @@ fn report(design: &Design, settings: &Settings, profile: &LinearProfile, best: &
 #[cfg(test)]
 mod tests {
     use crate::fit::fit;
+    use crate::matrix::Matrix;
     use crate::settings::{Criterion, Family, Settings};
     use crate::testing;
 
@@ -180,6 +184,43 @@ mod tests {
                         let mut theta = fit.theta.clone();
                         theta[m] += step;
                         assert!(at(&theta, fit.sigma) > here - 1e-9);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The covariance of (θ, log σ) against differences of the dense deviance.
+    #[test]
+    fn the_covariance_of_the_scales_is_the_inverse_of_the_dense_hessian() {
+        for design in testing::linear_designs() {
+            for criterion in [Criterion::Ml, Criterion::Reml] {
+                let settings = Settings { criterion, ..Settings::new(Family::Gaussian) };
+                let fit = fit(&design, &settings, &mut |_| ()).unwrap();
+                if fit.singular {
+                    continue;
+                }
+                let reml = criterion == Criterion::Reml;
+                let mut x = fit.theta.clone();
+                x.push(fit.sigma.ln());
+                let (k, p) = (x.len(), fit.fixed.values.len());
+                let half = |x: &[f64]| 0.5 * testing::dense_deviance(&design, &x[..k - 1], reml, x[k - 1].exp());
+                let step = 1e-3;
+                let hessian = Matrix::from_fn(k, k, |i, j| {
+                    let at = |a: f64, b: f64| {
+                        let mut moved = x.clone();
+                        moved[i] += a * step;
+                        moved[j] += b * step;
+                        half(&moved)
+                    };
+                    (at(1.0, 1.0) - at(1.0, -1.0) - at(-1.0, 1.0) + at(-1.0, -1.0)) / (4.0 * step * step)
+                });
+                let found = fit.parameters.covariance.block(p, p + k);
+                let product = hessian.product(&found);
+                for j in 0..k {
+                    for i in 0..k {
+                        let unit = f64::from(u8::from(i == j));
+                        assert!((product[(i, j)] - unit).abs() < 0.02, "{criterion:?} {i} {j} {}", product[(i, j)]);
                     }
                 }
             }

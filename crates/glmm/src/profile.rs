@@ -213,9 +213,7 @@ impl<'a> LinearProfile<'a> {
         by_factor.iter_mut().for_each(|g| g.values.iter_mut().for_each(|v| *v *= 2.0));
 
         let p = self.columns();
-        let czu = self.cross.times(layout, &self.zz, &layout.apply(&factors, &at.u, false));
-        let zqg = self.zq.times(&at.gamma);
-        let residual: Vec<f64> = (0..layout.effects()).map(|e| self.zr[e] - zqg[e] - czu[e]).collect();
+        let residual = self.effects_of_residual(at, &factors);
         layout.add_outer(&mut by_factor, -2.0 / (sigma * sigma), &residual, &at.u);
         if criterion == Criterion::Reml {
             let f = at.k.product(&at.s_inverse);
@@ -226,6 +224,21 @@ impl<'a> LinearProfile<'a> {
             }
         }
         layout.chain(theta, &by_factor)
+    }
+
+    /// ZᵀW(y − Xβ̂ − ZΛû).
+    fn effects_of_residual(&self, at: &Profiled, factors: &[Matrix]) -> Vec<f64> {
+        let czu = self.cross.times(&self.layout, &self.zz, &self.layout.apply(factors, &at.u, false));
+        let zqg = self.zq.times(&at.gamma);
+        (0..self.layout.effects()).map(|e| self.zr[e] - zqg[e] - czu[e]).collect()
+    }
+
+    /// The gradient in θ of r², the penalised residual sum of squares.
+    pub fn penalised_gradient(&self, at: &Profiled, theta: &[f64]) -> Vec<f64> {
+        let factors = self.layout.factors(theta);
+        let mut by_factor: Vec<Matrix> = factors.iter().map(|l| Matrix::zeros(l.rows, l.rows)).collect();
+        self.layout.add_outer(&mut by_factor, -2.0, &self.effects_of_residual(at, &factors), &at.u);
+        self.layout.chain(theta, &by_factor)
     }
 
     /// σ² XᵀV⁻¹Z (p × q) and σ² XᵀV⁻¹X, with V the covariance of the responses.

@@ -4,6 +4,7 @@
 //! not given are sorted as R sorts them in the C locale: by their bytes, or by their size where all are numbers.
 
 use crate::decimal::parse_decimal;
+use crate::quote_watch::QuoteWatch;
 use crate::table::{Column, Factor, Table, TableError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
@@ -50,6 +51,12 @@ pub enum CsvError {
     /// Not text.
     #[error("line {line} is not UTF-8 text")]
     NotText {
+        /// The line, from 1.
+        line: u64,
+    },
+    /// A quotation mark that is never closed.
+    #[error("the quotation mark that opens a cell in line {line} is never closed")]
+    Quote {
         /// The line, from 1.
         line: u64,
     },
@@ -201,6 +208,7 @@ fn sniff<R: Read>(source: R, settings: &CsvSettings, columns: &mut [Reading]) ->
 /// Reads the columns that are not done. A column of numbers with a cell that is none becomes one of labels, and is read
 /// in the next pass.
 fn pass<R: Read>(source: R, settings: &CsvSettings, columns: &mut [Reading]) -> Result<(), CsvError> {
+    let (source, open_quote) = QuoteWatch::new(source, settings.separator.unwrap_or(b','));
     let mut reader = reader(source, settings);
     let mut active: Vec<&mut Reading> = columns.iter_mut().filter(|c| !c.is_done).collect();
     active.iter_mut().for_each(|c| c.is_done = true);
@@ -231,7 +239,7 @@ fn pass<R: Read>(source: R, settings: &CsvSettings, columns: &mut [Reading]) -> 
             }
         }
     }
-    Ok(())
+    open_quote.get().map_or(Ok(()), |line| Err(CsvError::Quote { line }))
 }
 
 fn trimmed(cell: &[u8]) -> &[u8] {
@@ -442,6 +450,7 @@ mod tests {
             ("a,b\n1,2\n3\n", "line 3 has 1 cells; the header has 2"),
             ("a;b\n1;2\n", "the header is one column, \"a;b\", and holds ';': is that the separator?"),
             ("a,a\n1,2\n", "column \"a\" is there twice"),
+            ("a,b\n1,\"x\n2,y\n3,z\n", "the quotation mark that opens a cell in line 2 is never closed"),
         ] {
             assert_eq!(read(text, &CsvSettings::default()).unwrap_err().to_string(), expected);
         }

@@ -26,7 +26,7 @@ impl Verdict {
         if n == 0 {
             return Verdict { converged: true, newton_decrement: 0.0, scaled_gradient: 0.0, smallest_curvature: 1.0 };
         }
-        let scale: Vec<f64> = hessian.diagonal().iter().map(|d| d.abs().sqrt().max(1e-150)).collect();
+        let scale: Vec<f64> = hessian.diagonal().iter().map(|d| d.abs().sqrt().max(FLOOR)).collect();
         let scaled = Matrix::from_fn(n, n, |i, j| hessian[(i, j)] / (scale[i] * scale[j]));
         let smallest_curvature = scaled.symmetric_eigen().0.into_iter().fold(f64::INFINITY, f64::min);
         let (factor, _) = safe_factor(hessian, 1e-12);
@@ -46,6 +46,10 @@ pub const DECREMENT: f64 = 1e-6;
 /// A direction whose curvature (with the Hessian scaled to a unit diagonal) is below this in size counts as flat: the
 /// Hessian is known no better where it is a difference of gradients.
 pub const FLAT: f64 = 1e-4;
+
+/// The root of a curvature that counts as none: parameters are of the size of 1, so that a standard error of ten thousand
+/// says that the data do not determine one, and the curvature's sign is rounding.
+const FLOOR: f64 = 1e-4;
 
 /// What the user must know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,6 +124,11 @@ impl fmt::Display for Message {
                     sd.join(", ")
                 )
             }
+            Message::NotConverged { newton_decrement } if *newton_decrement < DECREMENT => write!(
+                f,
+                "The optimum was not found: the log-likelihood is level here, but curves upwards. Do not use these \
+                 estimates; simplify the random effects, or give starting values."
+            ),
             Message::NotConverged { newton_decrement } => write!(
                 f,
                 "The optimum was not found: the log-likelihood may still gain about {newton_decrement:.2e}. Do not \
@@ -159,5 +168,29 @@ impl fmt::Display for Message {
                 "The grouping factor \"{group}\" has only {levels} levels: its variance is poorly determined."
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(diagonal: [f64; 2]) -> Verdict {
+        let hessian = Matrix::from_fn(2, 2, |i, j| if i == j { diagonal[i] } else { 0.0 });
+        Verdict::new(&hessian, &[1e-9, 1e-20])
+    }
+
+    #[test]
+    fn a_saddle_is_no_optimum_and_a_level_direction_is_one_that_is_told() {
+        let bowl = verdict([4.0, 2.0]);
+        assert!(bowl.converged && bowl.smallest_curvature > 0.5, "{bowl:?}");
+        let saddle = verdict([4.0, -2.0]);
+        assert!(!saddle.converged, "{saddle:?}");
+        assert!(
+            Message::NotConverged { newton_decrement: saddle.newton_decrement }.to_string().contains("curves upwards")
+        );
+        // The variance of a factor that the fixed effects hold already: nothing but rounding is left of the curvature.
+        let level = verdict([4.0, -1e-15]);
+        assert!(level.converged && level.smallest_curvature.abs() < 1e-2, "{level:?}");
     }
 }

@@ -285,7 +285,9 @@ pub enum Problem {
 fn no_rows(rows: usize) -> String {
     match rows {
         0 => "the table has no rows".into(),
-        _ => format!("no row is left: {rows} rows, each with a missing value in a variable of the model"),
+        _ => {
+            format!("no row is left: {rows} rows, each with a missing value in a variable of the model or the weight 0")
+        }
     }
 }
 

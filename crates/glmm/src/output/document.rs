@@ -54,7 +54,7 @@ pub struct FitDocument {
     pub mean: Part,
     /// Standard deviations and correlations of the random effects.
     pub varcorr: Entries<VarCorr>,
-    /// The residual standard deviation of Gaussian models; the scale of others.
+    /// The residual standard deviation of Gaussian models; of others the scale or shape as in `dispersion`, 1 without one.
     pub sigma: f64,
     /// The family's scale or shape, where it has one.
     pub dispersion: Option<f64>,
@@ -194,7 +194,7 @@ impl FitDocument {
             n_groups: mean.n_groups,
             mean: Part::of(&fit.fixed, f64::INFINITY),
             varcorr: mean.varcorr,
-            sigma: fit.sigma,
+            sigma: fit.dispersion.unwrap_or(fit.sigma),
             dispersion: fit.dispersion,
             log_lik: fit.log_lik,
             df: fit.df,

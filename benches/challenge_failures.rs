@@ -9,6 +9,9 @@
 //! OUT.json and OUT.md. Processor time is that of this program over all threads.
 
 use cpu_time::ProcessTime;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use regiscope_challenge::failures::imputation::impute;
 use regiscope_challenge::failures::labels::{Aggregation, LabelColumns, aggregate};
 use regiscope_challenge::failures::linearised::Linearised;
@@ -46,6 +49,31 @@ impl Share {
     }
 }
 
+/// Errors of one quantity over the studies, beside the standard errors that were told.
+#[derive(Clone, Copy, Default)]
+struct Errors {
+    n: f64,
+    sum: f64,
+    squares: f64,
+    told: f64,
+    covered: Share,
+}
+
+impl Errors {
+    fn add(&mut self, error: f64, told: f64, covered: bool) {
+        self.n += 1.0;
+        self.sum += error;
+        self.squares += error * error;
+        self.told += told * told;
+        self.covered.add(covered);
+    }
+
+    /// Mean, root mean square, and the root mean square of what was told.
+    fn values(self) -> [f64; 3] {
+        [self.sum / self.n, (self.squares / self.n).sqrt(), (self.told / self.n).sqrt()]
+    }
+}
+
 /// What all studies together say.
 #[derive(Default)]
 struct Tally {
@@ -59,9 +87,14 @@ struct Tally {
     family: Share,
     family_bh: Share,
     in_order: Share,
+    /// The order of the effects in the study's own algorithms, which no estimate can better.
+    field_in_order: Share,
+    /// Draws about the truth with the covariance that was told: how often they are in order.
+    noise_in_order: Share,
     same_set: Share,
     first: Share,
     marginal: Share,
+    marginal_of: Vec<Errors>,
     deviations: Share,
     best_algorithm: Share,
     rank_in_interval: Share,
@@ -92,6 +125,7 @@ fn main() {
         sums: vec![[0.0; 3]; settings.characteristics.len()],
         covered: vec![Share::default(); settings.characteristics.len()],
         wald: vec![Share::default(); settings.characteristics.len()],
+        marginal_of: vec![Errors::default(); settings.characteristics.len()],
         ..Tally::default()
     };
     for n in 0..studies {
@@ -108,11 +142,17 @@ fn main() {
             "name": tally.names[j], "truth": tally.true_effects[j], "mean": tally.sums[j][0] / studies as f64,
             "sd": deviation(&tally.sums[j], studies), "mean_se": tally.sums[j][2] / studies as f64,
             "coverage": tally.covered[j].json(), "coverage_wald": tally.wald[j].json(),
+            "marginal": {
+                "bias": tally.marginal_of[j].values()[0], "rms_error": tally.marginal_of[j].values()[1],
+                "rms_se": tally.marginal_of[j].values()[2], "coverage": tally.marginal_of[j].covered.json(),
+            },
         })).collect::<Vec<_>>(),
         "coverage": all(&tally.covered).json(), "coverage_wald": all(&tally.wald).json(),
         "false_positive": tally.false_positive.json(), "false_positive_holm": tally.false_positive_holm.json(),
         "family_wise_holm": tally.family.json(), "family_wise_bh": tally.family_bh.json(),
         "top_five_in_order": tally.in_order.json(), "top_five_set": tally.same_set.json(), "first": tally.first.json(),
+        "top_five_in_order_of_draws": tally.noise_in_order.json(),
+        "top_five_in_order_in_the_field": tally.field_in_order.json(),
         "coverage_marginal_effects": tally.marginal.json(), "coverage_deviations": tally.deviations.json(),
         "best_algorithm": tally.best_algorithm.json(), "true_rank_in_interval": tally.rank_in_interval.json(),
         "converged": tally.converged.json(),
@@ -225,6 +265,22 @@ fn one_study(study: &Study, settings: &StudySettings, with_labels: bool, tally: 
     let (mut found, mut truth) = (order(&|j| effects[j].estimate), order(&|j| study.characteristics[j].failure));
     tally.first.add(found[0] == truth[0]);
     tally.in_order.add(found == truth);
+    let algorithms = study.algorithms.len();
+    let field = |of: &dyn Fn(usize) -> f64| (0..algorithms).map(of).sum::<f64>() / algorithms as f64;
+    let of_field = |j: usize| study.characteristics[j].failure + field(&|a| study.truth.slopes_of_algorithm[a][j]);
+    tally.field_in_order.add(order(&of_field) == truth);
+    let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+    for _ in 0..50 {
+        let drawn: Vec<f64> = effects
+            .iter()
+            .enumerate()
+            .map(|(j, e)| {
+                let z: f64 = StandardNormal.sample(&mut random);
+                study.characteristics[j].failure + e.se * z
+            })
+            .collect();
+        tally.noise_in_order.add(order(&|j| drawn[j]) == truth);
+    }
     found.sort_unstable();
     truth.sort_unstable();
     tally.same_set.add(found == truth);
@@ -233,7 +289,9 @@ fn one_study(study: &Study, settings: &StudySettings, with_labels: bool, tally: 
     let true_risks = TrueRisks::new(study, settings);
     for (j, effect) in risks.marginal_effects(0.95).iter().enumerate() {
         let truth = true_risks.marginal(j);
-        tally.marginal.add((effect.effect.lower..=effect.effect.upper).contains(&truth));
+        let covered = (effect.effect.lower..=effect.effect.upper).contains(&truth);
+        tally.marginal.add(covered);
+        tally.marginal_of[j].add(effect.effect.estimate - truth, effect.effect.se, covered);
     }
     let ranking = rank(&observations, &risks, &[], 0.95, 1).expect("a ranking");
     let risk: Vec<f64> = (0..study.algorithms.len()).map(|a| true_risks.of_algorithm(a)).collect();
@@ -246,7 +304,9 @@ fn one_study(study: &Study, settings: &StudySettings, with_labels: bool, tally: 
     }
     for (a, profile) in profiles(&observations, &model, &joint, 0.95).iter().enumerate() {
         for (slope, &j) in profile.slopes.iter().zip(&slopes) {
-            tally.deviations.add((slope.lower..=slope.upper).contains(&study.truth.slopes_of_algorithm[a][j]));
+            // Relative to the field: the algorithms of the study.
+            let truth = study.truth.slopes_of_algorithm[a][j] - field(&|a| study.truth.slopes_of_algorithm[a][j]);
+            tally.deviations.add((slope.lower..=slope.upper).contains(&truth));
         }
     }
     if with_labels {
@@ -351,6 +411,8 @@ fn words(tally: &Tally, studies: usize, core_s: f64) -> String {
         ("the strongest cause is first", share(tally.first)),
         ("the five strongest causes are the first five", share(tally.same_set)),
         ("the five strongest causes in order", share(tally.in_order)),
+        ("the same of draws about the truth with the standard errors that were told", share(tally.noise_in_order)),
+        ("the same of the true effects in the study's own ten algorithms", share(tally.field_in_order)),
         ("the algorithm with the least risk is ranked first", share(tally.best_algorithm)),
         ("true rank inside the interval of ranks", share(tally.rank_in_interval)),
         ("from likeliest labels: true effect inside the interval (effects without slopes)", share(tally.naive)),
@@ -371,18 +433,20 @@ fn words(tally: &Tally, studies: usize, core_s: f64) -> String {
         )
         .expect("a string takes all text");
     }
-    writeln!(text, "\n| characteristic | truth | mean | SD | mean SE | coverage |\n|---|---|---|---|---|---|")
+    writeln!(text, "\n| characteristic | truth | mean | SD | mean SE | coverage | marginal effect: error | SE | coverage |\n|---|---|---|---|---|---|---|---|---|")
         .expect("a string takes all text");
     for j in 0..tally.names.len() {
+        let [_, error, told] = tally.marginal_of[j].values();
         writeln!(
             text,
-            "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {:.1} % |",
+            "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {:.1} % | {error:.5} | {told:.5} | {:.1} % |",
             tally.names[j],
             tally.true_effects[j],
             tally.sums[j][0] / studies as f64,
             deviation(&tally.sums[j], studies),
             tally.sums[j][2] / studies as f64,
-            100.0 * tally.covered[j].value()
+            100.0 * tally.covered[j].value(),
+            100.0 * tally.marginal_of[j].covered.value()
         )
         .expect("a string takes all text");
     }

@@ -97,3 +97,76 @@ fn detections_probabilities_and_landmarks_are_judged() {
     let asked = ["challenge", "landmarks", "--reference", &reference, "--prediction", &fewer];
     refused(&run(asked), &["l.csv", "\"L2\""]);
 }
+
+/// Euler angles (rad) and a translation (mm) as an ITK transform file.
+fn transform(rotation: [f64; 3], translation: [f64; 3]) -> String {
+    let ([a, b, c], [x, y, z]) = (rotation, translation);
+    format!(
+        "#Insight Transform File V1.0\n#Transform 0\nTransform: Euler3DTransform_double_3_3\n\
+         Parameters: {a} {b} {c} {x} {y} {z}\nFixedParameters: 0 0 0 0\n"
+    )
+}
+
+#[test]
+fn poses_are_judged_alone_and_by_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| write(folder.path(), name, text).display().to_string();
+    let gold = at("gold.tfm", &transform([0.0; 3], [1.0, 2.0, 3.0]));
+    // Turned by 0.1 rad about z, and moved by 3 along x and 4 along y.
+    let found = at("found.tfm", &transform([0.0, 0.0, 0.1], [4.0, 6.0, 3.0]));
+    let start = at("start.tfm", &transform([0.0; 3], [1.0, 2.0, 8.0]));
+    let moved = at("moved.tfm", &transform([0.0; 3], [1.0, 2.0, 3.5]));
+    let targets = at("targets.csv", "name,x,y,z\na,0,0,0\nb,0,0,50\n");
+    let camera = at(
+        "cam.json",
+        r#"{"source_mm": [0, -500, 0], "pixel0_mm": [-50, 500, 50], "col_step_mm": [1, 0, 0], "row_step_mm": [0, 0, -1],
+            "rows": 100, "cols": 100}"#,
+    );
+    let pair = ["challenge", "poses", "--reference", &gold, "--prediction", &found];
+    let value = json(pair);
+    assert!((value["rotation_deg"].as_f64().unwrap() - 0.1_f64.to_degrees()).abs() < 1e-9);
+    assert!((value["translation_mm"].as_f64().unwrap() - 5.0).abs() < 1e-12);
+    assert!(value.get("mtre_mm").is_none() && value.get("mpd_mm").is_none());
+    // Both targets lie on the axis of the rotation.
+    let value = json([&pair[..], &["--targets", &targets, "--camera", &camera]].concat());
+    assert!((value["mtre_mm"].as_f64().unwrap() - 5.0).abs() < 1e-12);
+    // 3 mm at about half the way to the detector, seen from 500 mm before the volume: some 6 mm.
+    let (mpd, mrpd) = (value["mpd_mm"].as_f64().unwrap(), value["mrpd_mm"].as_f64().unwrap());
+    assert!((5.5..6.5).contains(&mpd) && (2.8..3.2).contains(&mrpd), "{mpd} {mrpd}");
+
+    let rows = "case,algorithm,reference,prediction,initial\n1,A,gold.tfm,moved.tfm,start.tfm\n\
+                1,B,gold.tfm,found.tfm,start.tfm\n2,A,gold.tfm,,start.tfm\n2,B,gold.tfm,gold.tfm,\n";
+    let manifest = at("m.csv", rows);
+    let table = folder.path().join("errors.csv").display().to_string();
+    let value = json(["challenge", "poses", "--manifest", &manifest, "--targets", &targets, "--table", &table]);
+    let of = |name: &str| &value["tasks"]["task"][name];
+    assert_eq!((&of("A")["answers"], &of("A")["missing"], &of("B")["answers"]), (&json!(1), &json!(1), &json!(2)));
+    assert_eq!(of("A")["mtre_mm"]["mean"], 0.5);
+    // A missing answer is no success; the start of 5 mm is within no captured band of B.
+    assert_eq!((&of("A")["success"][0]["rate"], &of("B")["success"][0]["rate"]), (&json!(0.5), &json!(0.5)));
+    assert_eq!(of("B")["capture_range_mm"], 0.0);
+    let text = std::fs::read_to_string(&table).unwrap();
+    assert_eq!(text.lines().next(), Some("task,case,algorithm,rotation_deg,translation_mm,mtre_mm"));
+    assert!(text.contains("task,2,A,,,\n"), "{text}");
+    let ranked = json([
+        "challenge",
+        "rank",
+        "--data",
+        &table,
+        "--case",
+        "case",
+        "--algorithm",
+        "algorithm",
+        "--value",
+        "mtre_mm",
+        "--smaller-is-better",
+        "--missing",
+        "worst",
+    ]);
+    assert_eq!(ranked["task"]["B"]["rank"], 1);
+    let _ = moved;
+    refused(&run([&pair[..], &["--threshold", "0"]].concat()), &["--threshold is 0"]);
+    refused(&run(["challenge", "poses", "--reference", &gold, "--prediction", &targets]), &["targets.csv"]);
+    misused(&run(["challenge", "poses", "--reference", &gold]), &["--prediction"]);
+    misused(&run([&pair[..], &["--camera", &camera]].concat()), &["--targets"]);
+}

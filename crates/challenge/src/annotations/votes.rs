@@ -47,7 +47,8 @@ impl SoftLabels {
 
     /// Entropy of an item's label, bits: 0 where it is certain.
     pub fn entropy_bits(&self, item: usize) -> f64 {
-        self.item(item).iter().filter(|p| **p > 0.0).map(|p| -p * p.log2()).sum()
+        // From zero, so that certainty is no negative zero.
+        0.0 - self.item(item).iter().filter(|p| **p > 0.0).map(|p| p * p.log2()).sum::<f64>()
     }
 
     /// Number of items.

@@ -6,7 +6,8 @@
 //!
 //! Henderson's mixed-model equations (Henderson 1975; for generalised models Breslow & Clayton 1993, "Approximate
 //! inference in generalized linear mixed models"). The effects of cases, thousands of them, are eliminated first; what is
-//! left is small and dense. Variances count as known. A column z that the model has not gets Rao's score test: U = zᵀ(y − μ)
+//! left is small and dense. Variances count as known, save in the covariance of the fixed effects, which is the fit's own
+//! ([`super::spread`] is about those of algorithms). A column z that the model has not gets Rao's score test: U = zᵀ(y − μ)
 //! against its variance after all effects of the model.
 
 use super::model::FailureModel;
@@ -21,6 +22,14 @@ pub struct Linearised {
     pub first: Vec<Option<usize>>,
     /// Covariance of β̂ − β and b̂ − b, fixed effects first.
     pub covariance: Matrix,
+    /// The curvature of the likelihood alone, in the effects themselves.
+    pub(super) data: Matrix,
+    /// For each place the standard deviation of its effect; 1 for fixed effects.
+    pub(super) scale: Vec<f64>,
+    /// The effects at the fit.
+    pub(super) mode: Vec<f64>,
+    /// Slopes of the log-likelihood there; of fixed effects 0, for the fit is the optimum of the marginal likelihood.
+    pub(super) score: Vec<f64>,
     root: Matrix,
     weight: Vec<f64>,
     residual: Vec<f64>,
@@ -56,6 +65,7 @@ impl Linearised {
         let mut size = fixed;
         // Standard deviations scale the columns, so that the effects' prior covariance is the identity.
         let mut scale = vec![1.0; fixed];
+        let mut mode = fit.fixed.values.clone();
         for (t, term) in design.mean.random.iter().enumerate() {
             if Some(t) == model.case_term {
                 first.push(None);
@@ -63,7 +73,10 @@ impl Linearised {
             }
             first.push(Some(size));
             size += term.levels.len() * term.columns.len();
-            (0..term.levels.len()).for_each(|_| scale.extend_from_slice(&fit.random[t].sd));
+            for level in 0..term.levels.len() {
+                scale.extend_from_slice(&fit.random[t].sd);
+                mode.extend((0..term.columns.len()).map(|c| fit.random[t].modes[(level, c)]));
+            }
         }
         let regressors: Vec<Vec<(u32, f64)>> = (0..rows)
             .map(|row| {
@@ -74,7 +87,7 @@ impl Linearised {
                     let start = first + term.level_of_row[row] as usize * term.columns.len();
                     all.extend((0..term.columns.len()).map(|c| {
                         let value = term.values[c * rows + row];
-                        ((start + c) as u32, value * scale[start + c])
+                        ((start + c) as u32, value)
                     }));
                 }
                 all.retain(|r| r.1 != 0.0);
@@ -86,28 +99,49 @@ impl Linearised {
             regiscope_glmm::design::Response::Counts { successes, .. } => successes[row],
             _ => f64::NAN,
         };
-        let residual = (0..rows).map(|row| failed(row) - fit.fitted[row]).collect();
-        let mut curvature = Matrix::zeros(size, size);
-        (fixed..size).for_each(|j| curvature[(j, j)] = 1.0);
-        for (row, &w) in weight.iter().enumerate() {
+        let residual: Vec<f64> = (0..rows).map(|row| failed(row) - fit.fitted[row]).collect();
+        let mut data = Matrix::zeros(size, size);
+        let mut score = vec![0.0; size];
+        for (row, (&w, r)) in weight.iter().zip(&residual).enumerate() {
             for &(i, a) in &regressors[row] {
-                regressors[row].iter().for_each(|&(j, b)| curvature[(i as usize, j as usize)] += w * a * b);
+                score[i as usize] += a * r;
+                regressors[row].iter().for_each(|&(j, b)| data[(i as usize, j as usize)] += w * a * b);
             }
         }
+        // The marginal likelihood has its optimum here, in the fixed effects too.
+        score[..fixed].fill(0.0);
         let (case_of_row, cases) = match model.case_term {
             None => (vec![0; rows], Vec::new()),
             Some(t) => {
                 let of_row = design.mean.random[t].level_of_row.clone();
-                let cases = eliminate(&of_row, fit.random[t].sd[0], &weight, &regressors, &mut curvature);
+                let cases = eliminate(&of_row, fit.random[t].sd[0], &weight, &regressors, &mut data);
                 (of_row, cases)
             }
         };
+        let curvature = Matrix::from_fn(size, size, |i, j| {
+            scale[i] * data[(i, j)] * scale[j] + f64::from(u8::from(i == j && i >= fixed))
+        });
         let root = curvature.cholesky()?;
         let mut covariance = root.cholesky_inverse();
         for j in 0..size {
             (0..size).for_each(|i| covariance[(i, j)] *= scale[i] * scale[j]);
         }
-        Some(Self { fixed, first, covariance, root, weight, residual, regressors, case_of_row, cases })
+        with_fixed_covariance(&mut covariance, &fit.fixed.covariance);
+        Some(Self {
+            fixed,
+            first,
+            covariance,
+            data,
+            scale,
+            mode,
+            score,
+            root,
+            weight,
+            residual,
+            regressors,
+            case_of_row,
+            cases,
+        })
     }
 
     /// The test of a column with one value for each row; nothing where the model holds it already.
@@ -128,11 +162,31 @@ impl Linearised {
             whole -= sum * sum * case.curvature;
             case.sums.iter().for_each(|&(j, x)| against[j as usize] -= sum * case.curvature * x);
         }
+        against.iter_mut().zip(&self.scale).for_each(|(a, scale)| *a *= scale);
         let left = whole - dot(&self.root.cholesky_solve(&against), &against);
         (left > 1e-9 * before).then(|| {
             let score = dot(column, &self.residual);
             Added { estimate: score / left, se: left.sqrt().recip() }
         })
+    }
+}
+
+/// Puts the covariance of the fixed effects that the fit itself tells, which knows that variances are estimated and how the
+/// likelihood bends away from the mode, in the place of that of the equations. Random effects follow: their errors are
+/// those given the fixed effects, and what the fixed effects' errors do to them.
+fn with_fixed_covariance(covariance: &mut Matrix, fixed: &Matrix) {
+    let (p, size) = (fixed.rows, covariance.rows);
+    let Some(root) = covariance.block(0, p).cholesky() else { return };
+    if fixed.values.iter().any(|v| !v.is_finite()) {
+        return;
+    }
+    let change = Matrix::from_fn(p, p, |i, j| fixed[(i, j)] - covariance[(i, j)]);
+    // Rows of the regression of all errors on those of the fixed effects; of the fixed effects the identity.
+    let by_fixed: Vec<Vec<f64>> =
+        (0..size).map(|i| root.cholesky_solve(&(0..p).map(|j| covariance[(i, j)]).collect::<Vec<_>>())).collect();
+    let changed: Vec<Vec<f64>> = by_fixed.iter().map(|row| change.times(row)).collect();
+    for j in 0..size {
+        (0..size).for_each(|i| covariance[(i, j)] += dot(&by_fixed[i], &changed[j]));
     }
 }
 
@@ -194,6 +248,12 @@ mod tests {
         let settings = PredictSettings { draws: 0, ..PredictSettings::default() };
         let predicted = predict(&model.design, &model.fit, &new, None, &settings).unwrap();
         let rows = model.fit.rows;
+        for i in 0..joint.fixed {
+            for j in 0..joint.fixed {
+                let scale = model.fit.fixed.se[i] * model.fit.fixed.se[j];
+                assert!((joint.covariance[(i, j)] - model.fit.fixed.covariance[(i, j)]).abs() < 1e-9 * scale);
+            }
+        }
         for row in [0, 7, 101, rows - 1] {
             let mut x = vec![0.0; joint.covariance.rows];
             (0..joint.fixed).for_each(|j| x[j] = model.design.mean.fixed.column(j)[row]);
@@ -204,7 +264,7 @@ mod tests {
             }
             let variance = dot(&joint.covariance.times(&x), &x);
             let expected = predicted.link_se[row].powi(2) - model.fit.random[case].covariance[(0, 0)];
-            // The fit's own covariance of fixed effects knows that variances are estimated.
+            // Random effects of the prediction have variances that count as known.
             assert!((variance / expected - 1.0).abs() < 0.05, "{row}: {variance} {expected}");
         }
     }

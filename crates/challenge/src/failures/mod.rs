@@ -18,6 +18,7 @@
 //! | [`mix`] | weights of cases for chosen conditions |
 //! | [`ranks`] | ranks of algorithms by their risk, with intervals |
 //! | [`profile`] | strengths and weaknesses of algorithms |
+//! | [`spread`] | deviations of algorithms where their spread is uncertain |
 //! | [`screen`] | pairs of characteristics whose effects do not add up |
 //! | [`diagnostics`] | collinearity, separation, residuals |
 //! | [`score`] | the model of the score: zero-inflated beta |
@@ -43,6 +44,7 @@ pub mod ranks;
 pub mod risk;
 pub mod score;
 pub mod screen;
+pub mod spread;
 #[cfg(test)]
 mod testing;
 

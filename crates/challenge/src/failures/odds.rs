@@ -60,8 +60,9 @@ fn with_few_algorithms(variance: f64, slope_sd: f64, algorithms: usize) -> (f64,
     let a = algorithms as f64;
     let between = slope_sd * slope_sd / (a - 1.0);
     let corrected = variance + between - slope_sd * slope_sd / a;
-    let df = if between > 0.0 { corrected * corrected * (a - 1.0) / (between * between) } else { f64::INFINITY };
-    (corrected, df)
+    let df = corrected * corrected * (a - 1.0) / (between * between);
+    // A spread that is hardly above zero says nothing of degrees of freedom.
+    (corrected, if df < 1e6 { df } else { f64::INFINITY })
 }
 
 /// The odds ratios of all effects that have a column, in the order of the observations. `level` is that of intervals.
@@ -186,6 +187,8 @@ mod tests {
         assert!((variance - 0.1).abs() < 1e-12 && (df - 9.0).abs() < 1e-9);
         // None of it.
         assert_eq!(with_few_algorithms(0.04, 0.0, 10), (0.04, f64::INFINITY));
+        // Next to none.
+        assert_eq!(with_few_algorithms(0.04, 1e-10, 10).1, f64::INFINITY);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Strengths and weaknesses of algorithms: where they deviate from the field.
 //!
-//! Deviations are conditional modes, shrunken towards zero as far as the data do not speak for them, with standard errors
-//! of the joint distribution of fixed and random effects.
+//! The field is the algorithms of the study: deviations are told relative to their mean. They are shrunken towards zero as
+//! far as the data do not speak for them; in slopes their own spread is integrated over ([`super::spread`]), and the level
+//! itself, of which every result speaks, has the normal distribution of the fit.
 
 use super::linearised::Linearised;
 use super::model::FailureModel;
 use super::observations::Observations;
+use super::spread::Mixture;
 use regiscope_glmm::infer::distributions::{two_sided_quantile, two_sided_t};
 use regiscope_glmm::infer::multiplicity::benjamini_hochberg;
+use regiscope_glmm::matrix::dot;
 use serde::Serialize;
 
 /// What a deviation says.
@@ -42,7 +45,7 @@ pub struct AlgorithmProfile {
 pub struct Deviation {
     /// The effect; `overall` for that of the algorithm itself.
     pub name: String,
-    /// The shrunken deviation.
+    /// The shrunken deviation: its mean given the data.
     pub estimate: f64,
     /// Its standard error.
     pub se: f64,
@@ -58,6 +61,24 @@ pub struct Deviation {
     pub odds_ratio: f64,
     /// What the interval says.
     pub verdict: Verdict,
+}
+
+/// A deviation with its verdict; `field` is the field's own effect.
+fn deviation(name: &str, [estimate, se]: [f64; 2], [lower, upper]: [f64; 2], p: f64, field: f64) -> Deviation {
+    let verdict = match (lower > 0.0, upper < 0.0) {
+        (true, _) => Verdict::Weakness,
+        (_, true) => Verdict::Strength,
+        _ => Verdict::AsTheField,
+    };
+    let odds_ratio = (field + estimate).exp();
+    Deviation { name: name.to_owned(), estimate, se, lower, upper, p, p_adjusted: p, odds_ratio, verdict }
+}
+
+/// The standard deviation of values that are not all alike.
+fn deviation_of(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt()
 }
 
 /// The profiles of all algorithms; none where there is one algorithm.
@@ -76,40 +97,48 @@ pub fn profiles(
         values.iter().sum::<f64>() / values.len() as f64
     };
     let at_mean: Vec<f64> = std::iter::once(1.0).chain(model.slopes.iter().map(|&s| mean(s))).collect();
-    let quantile = two_sided_quantile(level, f64::INFINITY);
-    // A linear function of one algorithm's effects.
-    let deviation = |algorithm: usize, name: &str, c: &[f64], field: f64| {
-        let place = first + algorithm * columns;
-        let estimate: f64 = c.iter().enumerate().map(|(k, c)| c * random.modes[(algorithm, k)]).sum();
-        let variance: f64 = (0..columns)
-            .flat_map(|i| (0..columns).map(move |j| (i, j)))
-            .map(|(i, j)| c[i] * c[j] * joint.covariance[(place + i, place + j)])
-            .sum();
-        let se = variance.max(0.0).sqrt();
-        let (lower, upper) = (estimate - quantile * se, estimate + quantile * se);
+    let count = observations.algorithms.len();
+    // The level: a linear function of every algorithm's effects, less its mean over the algorithms.
+    let overall = |algorithm: usize| {
+        let weight = |a: usize| f64::from(u8::from(a == algorithm)) - 1.0 / count as f64;
+        let mut function = vec![0.0; joint.covariance.rows];
+        let mut estimate = 0.0;
+        for a in 0..count {
+            for (k, c) in at_mean.iter().enumerate() {
+                function[first + a * columns + k] = weight(a) * c;
+                estimate += weight(a) * c * random.modes[(a, k)];
+            }
+        }
+        let se = dot(&joint.covariance.times(&function), &function).max(0.0).sqrt();
+        let half = two_sided_quantile(level, f64::INFINITY) * se;
         let p = if se > 0.0 { two_sided_t(estimate / se, f64::INFINITY) } else { 1.0 };
-        let verdict = match (lower > 0.0, upper < 0.0) {
-            (true, _) => Verdict::Weakness,
-            (_, true) => Verdict::Strength,
-            _ => Verdict::AsTheField,
-        };
-        let odds_ratio = (field + estimate).exp();
-        Deviation { name: name.to_owned(), estimate, se, lower, upper, p, p_adjusted: p, odds_ratio, verdict }
+        deviation("overall", [estimate, se], [estimate - half, estimate + half], p, 0.0)
     };
+    let slopes: Vec<Vec<Deviation>> = model
+        .slopes
+        .iter()
+        .enumerate()
+        .map(|(k, &effect)| {
+            let (effect, column) = (&observations.effects[effect], model.column[effect]);
+            let field = model.fit.fixed.values[column.expect("slopes are effects with a column")];
+            let of_data = joint.deviations(first, k + 1, count, columns);
+            let mixtures = of_data.and_then(|d| d.from_the_mean(0.5 / deviation_of(&effect.values)));
+            let told = |m: &Mixture| {
+                let ends = [0.5 * (1.0 - level), 0.5 * (1.0 + level)].map(|p| m.quantile(p));
+                deviation(&effect.name, [m.mean(), m.sd()], ends, m.two_sided(), field)
+            };
+            mixtures.unwrap_or_default().iter().map(told).collect()
+        })
+        .collect();
     let mut all: Vec<AlgorithmProfile> = (0..observations.algorithms.len())
         .map(|a| {
             let of = || observations.rows.iter().filter(|row| row.algorithm as usize == a);
-            let slope = |(k, &effect): (usize, &usize)| {
-                let unit: Vec<f64> = (0..columns).map(|c| f64::from(u8::from(c == k + 1))).collect();
-                let column = model.column[effect].expect("slopes are effects with a column");
-                deviation(a, &observations.effects[effect].name, &unit, model.fit.fixed.values[column])
-            };
             AlgorithmProfile {
                 algorithm: observations.algorithms[a].clone(),
                 results: of().count(),
                 failures: of().filter(|row| row.failed).count(),
-                overall: deviation(a, "overall", &at_mean, 0.0),
-                slopes: model.slopes.iter().enumerate().map(slope).collect(),
+                overall: overall(a),
+                slopes: slopes.iter().filter_map(|of| of.get(a).cloned()).collect(),
             }
         })
         .collect();

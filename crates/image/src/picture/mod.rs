@@ -1,7 +1,7 @@
 //! Pictures: PNG and TIFF, grey for X-rays and colour for reports.
 //!
 //! Grey levels are made from f32 through a [`Window`]; 32-bit TIFF keeps the numbers. Grey PNG and TIFF are read
-//! back as X-rays without geometry. Sizes are checked against what the compressed bytes can hold before anything
+//! back as X-rays without geometry; colour PNG only as pictures to look at. Sizes are checked against what the compressed bytes can hold before anything
 //! is allocated.
 
 mod overlay;
@@ -10,7 +10,7 @@ mod tiff;
 
 pub use self::overlay::{Rgb, overlay_contour};
 pub(crate) use self::png::{decode_png, recognises as is_png};
-pub use self::png::{encode_png_gray, encode_png_rgb, write_png_gray, write_png_rgb};
+pub use self::png::{encode_png_gray, encode_png_rgb, read_png_rgb, write_png_gray, write_png_rgb};
 pub(crate) use self::tiff::{decode_tiff, recognises as is_tiff};
 pub use self::tiff::{write_tiff_f32, write_tiff_gray};
 

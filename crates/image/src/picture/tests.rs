@@ -53,7 +53,25 @@ fn contours_are_drawn_and_colour_is_not_read_as_grey() {
     assert_eq!(red, [5, 6, 7, 9, 11, 13, 14, 15]);
     assert_eq!(picture.data()[0], [64; 3]);
     let bytes = encode_png_rgb(&picture).unwrap();
-    assert!(matches!(read_image_bytes("a.png".as_ref(), bytes), Err(ReadError::Unsupported { .. })));
+    assert!(matches!(read_image_bytes("a.png".as_ref(), bytes.clone()), Err(ReadError::Unsupported { .. })));
+    // As a picture it is read as it was written; a grey one has three equal colours, and what is no PNG is none.
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        read_png_rgb(&path)
+    };
+    assert_eq!(at("colour.png", &bytes).unwrap().unwrap().data(), picture.data());
+    for depth in [Depth::Eight, Depth::Sixteen] {
+        let grey = encode_png_gray(&base, Window { black: 0.0, white: 1.0 }, depth).unwrap();
+        let found = at("grey.png", &grey).unwrap().unwrap();
+        assert_eq!(
+            (found.rows(), found.cols(), found.data()[3]),
+            (4, 4, if depth == Depth::Eight { [64; 3] } else { [0x40; 3] })
+        );
+        assert!(at("cut.png", &grey[..grey.len() - 20]).is_err());
+    }
+    assert_eq!(at("none.png", b"P5 1 1 255 a").unwrap(), None);
 }
 
 #[test]

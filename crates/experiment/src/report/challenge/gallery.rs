@@ -1,10 +1,11 @@
 //! The cases on which algorithms did worst: values, and thumbnails with contours where masks are given.
 
 use crate::report::canvas::Canvas;
-use crate::report::picture::{grey, window};
+use crate::report::picture::{Picture, grey, window};
 use regiscope_challenge::manifest::Entry;
 use regiscope_challenge::ranking::analysis::TaskAnalysis;
 use regiscope_challenge::results::Better;
+use regiscope_image::picture::{Rgb, read_png_rgb};
 use regiscope_image::{Image, Volume, read_labels, read_volume};
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -118,16 +119,12 @@ fn thumbnail(entry: &Entry, folder: &Path) -> Result<String, String> {
     if reference.grid().shape() != prediction.grid().shape() {
         return Err(format!("{} and its prediction have different extents", entry.reference));
     }
-    let image = match &entry.image {
-        Some(name) => Some(read_volume(&folder.join(name)).map_err(|e| e.to_string())?.volume),
-        None => None,
-    };
-    if let Some(image) = &image
-        && image.grid().shape() != reference.grid().shape()
-    {
+    let shape = reference.grid().shape();
+    let image = entry.image.as_ref().map(|name| Background::read(&folder.join(name))).transpose()?;
+    if image.as_ref().is_some_and(|image| image.shape() != shape) {
         return Err(format!("the image of {} has other extents than its masks", entry.reference));
     }
-    let [nx, ny, nz] = reference.grid().shape();
+    let [nx, ny, nz] = shape;
     let area = |v: &Volume<u16>, z: usize| v.data()[z * nx * ny..][..nx * ny].iter().filter(|&&l| l != 0).count();
     let slice = (0..nz).max_by_key(|&z| area(&reference, z) + area(&prediction, z)).unwrap_or(0);
     let plane =
@@ -135,8 +132,49 @@ fn thumbnail(entry: &Entry, folder: &Path) -> Result<String, String> {
     let (reference_plane, prediction_plane) = (plane(&reference), plane(&prediction));
     let either: Vec<bool> = reference_plane.iter().zip(&prediction_plane).map(|(a, b)| a | b).collect();
     let part = around(&either, nx, ny);
-    let grey_values = image.map(|v| v.data()[slice * nx * ny..][..nx * ny].to_vec());
-    Ok(drawn(&reference_plane, &prediction_plane, grey_values.as_deref(), nx, part, reference.grid().spacing()))
+    let picture = image.map(|image| image.part(slice, &part));
+    Ok(drawn(&reference_plane, &prediction_plane, picture.as_ref(), nx, part, reference.grid().spacing()))
+}
+
+/// What contours are drawn on.
+enum Background {
+    /// Grey values.
+    Grey(Volume<f32>),
+    /// A colour picture.
+    Colour(Image<Rgb>),
+}
+
+impl Background {
+    fn read(path: &Path) -> Result<Self, String> {
+        match read_png_rgb(path).map_err(|e| e.to_string())? {
+            // Grey pictures are shown through the window of their values.
+            Some(picture) if picture.data().iter().any(|[r, g, b]| r != g || g != b) => Ok(Self::Colour(picture)),
+            _ => Ok(Self::Grey(read_volume(path).map_err(|e| e.to_string())?.volume)),
+        }
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        match self {
+            Self::Grey(volume) => volume.grid().shape(),
+            Self::Colour(picture) => [picture.cols(), picture.rows(), 1],
+        }
+    }
+
+    /// Columns and rows of a slice.
+    fn part(&self, slice: usize, [xs, ys]: &[Range<usize>; 2]) -> Picture {
+        let [nx, ny, _] = self.shape();
+        let places = || ys.clone().flat_map(|y| xs.clone().map(move |x| (slice * ny + y) * nx + x));
+        match self {
+            Self::Grey(volume) => {
+                let cut = places().map(|at| volume.data()[at]).collect();
+                let image = Image::new(ys.len(), xs.len(), cut);
+                grey(&image, window(&image), 1)
+            }
+            Self::Colour(picture) => {
+                Picture { rows: ys.len(), cols: xs.len(), rgb: places().map(|at| picture.data()[at]).collect() }
+            }
+        }
+    }
 }
 
 /// Columns and rows around what is inside, with a quarter of its size for room, at least 16 pixels; all of an empty one.
@@ -152,11 +190,11 @@ fn around(inside: &[bool], nx: usize, ny: usize) -> [Range<usize>; 2] {
     [side(0, nx), side(1, ny)]
 }
 
-/// Grey values, or black, under the two contours.
+/// The picture, or black, under the two contours.
 fn drawn(
     reference: &[bool],
     prediction: &[bool],
-    values: Option<&[f32]>,
+    picture: Option<&Picture>,
     nx: usize,
     [xs, ys]: [Range<usize>; 2],
     spacing: [f64; 3],
@@ -166,10 +204,8 @@ fn drawn(
     let size = [xs.len() as f64 * step[0], ys.len() as f64 * step[1]];
     let mut canvas = Canvas::new(size, "contours of reference and prediction");
     canvas.rect([0.0, 0.0, size[0], size[1]], "fill=\"#000\"");
-    if let Some(values) = values {
-        let cut = ys.clone().flat_map(|y| &values[y * nx + xs.start..y * nx + xs.end]).copied().collect();
-        let image = Image::new(ys.len(), xs.len(), cut);
-        canvas.image([0.0, 0.0, size[0], size[1]], &grey(&image, window(&image), 1).data_url());
+    if let Some(picture) = picture {
+        canvas.image([0.0, 0.0, size[0], size[1]], &picture.data_url());
     }
     for (mask, colour, width) in [(reference, REFERENCE, 2.4), (prediction, PREDICTION, 1.6)] {
         let at = |x: usize, y: usize| mask[y * nx + x];
@@ -245,6 +281,24 @@ mod tests {
         assert_eq!(edges, [[2, 1, 2, 4], [2, 1, 4, 1], [2, 4, 4, 4], [4, 1, 4, 4]]);
         // At the edge of the picture, too, and relative to its corner.
         assert_eq!(contour(&(2..3), &(2..3), &|_, _| true).len(), 4);
+    }
+
+    #[test]
+    fn colour_pictures_are_shown_in_their_colours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let colours: Vec<Rgb> = (0..12).map(|n| [20 * n, 0, 255]).collect();
+        regiscope_image::picture::write_png_rgb(&path, &Image::new(3, 4, colours)).unwrap();
+        let image = Background::read(&path).unwrap();
+        assert_eq!(image.shape(), [4, 3, 1]);
+        let part = image.part(0, &[1..3, 1..3]);
+        assert_eq!((part.rows, part.rgb), (2, [5, 6, 9, 10].map(|n| [20 * n, 0, 255]).to_vec()));
+        let plane = Image::new(2, 2, vec![0.0, 0.5, 1.0, 1.0]);
+        let full = regiscope_image::picture::Window::full(&plane);
+        let depth = regiscope_image::picture::Depth::Sixteen;
+        regiscope_image::picture::write_png_gray(&path, &plane, full, depth).unwrap();
+        assert!(matches!(Background::read(&path), Ok(Background::Grey(_))));
+        assert!(Background::read(&folder.path().join("none.png")).is_err());
     }
 
     #[test]

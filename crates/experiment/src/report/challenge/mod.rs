@@ -122,7 +122,7 @@ fn row(task: &TaskAnalysis, a: usize) -> Value {
         "aggregate": format!("{aggregate:.4}"),
         "set": set.map(|s| format!("{}–{}", s.best, s.worst)),
         "mean_rank": mean_rank,
-        "interval": interval.map(|[low, high]| format!("{low}–{high}")),
+        "interval": interval.map(|[low, high]| format!("{}–{}", words::rank(low), words::rank(high))),
         "superior_to": superior_to,
     })
 }

@@ -98,11 +98,17 @@ fn is_or_share(leaders: &[&str]) -> String {
     if leaders.len() == 1 { format!("{} is", leaders[0]) } else { format!("{} are", listed(leaders)) }
 }
 
+/// A rank; quantiles of ranks may lie between two.
+pub fn rank(rank: f64) -> String {
+    if (rank - rank.round()).abs() < 0.05 { format!("{rank:.0}") } else { format!("{rank:.1}") }
+}
+
 /// Names with commas and an and; many are cut off.
 fn listed(names: &[&str]) -> String {
     const MOST: usize = 6;
     if names.len() > MOST {
-        return format!("{} and {} others", names[..MOST].join(", "), names.len() - MOST);
+        let others = names.len() - MOST;
+        return format!("{} and {others} other{}", names[..MOST].join(", "), if others == 1 { "" } else { "s" });
     }
     match names {
         [] => "none".to_owned(),

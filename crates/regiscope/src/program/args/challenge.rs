@@ -32,6 +32,8 @@ pub enum ChallengeCommand {
     Probabilities(ProbabilitiesArgs),
     /// Target registration error of landmarks
     Landmarks(LandmarksArgs),
+    /// Errors of rigid poses: rotation, translation, mTRE, mPD, success rates, capture range
+    Poses(PosesArgs),
     /// Finds out which characteristics of cases make algorithms fail
     Failures(Box<failures::FailuresArgs>),
 }
@@ -378,6 +380,39 @@ pub struct LandmarksArgs {
     /// Points of the same names where they were found
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub prediction: PathBuf,
+    /// Writes the result as JSON at full precision, to standard output without a file
+    #[arg(long, id = "json", value_name = "OUT.json", num_args = 0..=1, default_missing_value = "-")]
+    #[arg(value_parser = parse_json_target, help_heading = "Output")]
+    pub json: Option<JsonTarget>,
+}
+
+/// `regiscope challenge poses`.
+#[derive(Clone, Debug, Args)]
+pub struct PosesArgs {
+    /// The true pose, a rigid ITK transform file of the world from the volume
+    #[arg(long, value_name = "FILE.tfm", value_hint = ValueHint::FilePath, requires = "prediction")]
+    #[arg(required_unless_present = "manifest")]
+    pub reference: Option<PathBuf>,
+    /// The pose that was found
+    #[arg(long, value_name = "FILE.tfm", value_hint = ValueHint::FilePath, requires = "reference")]
+    pub prediction: Option<PathBuf>,
+    /// Compares all poses of a table with the columns case, algorithm, reference, prediction and, where there are any,
+    /// task, cluster, initial (the pose at the start). File names start from its folder
+    #[arg(long, value_name = "TABLE", value_hint = ValueHint::FilePath, conflicts_with = "reference")]
+    pub manifest: Option<PathBuf>,
+    /// Points of the volume (its frame, mm) whose registration error is told: mTRE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub targets: Option<PathBuf>,
+    /// Where source and detector stand: also tells mean projection and reprojection distances of the targets
+    #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath, requires = "targets")]
+    pub camera: Option<PathBuf>,
+    /// mTRE below which a registration counts for the capture range
+    #[arg(long, value_name = "MM", default_value_t = 2.0, allow_negative_numbers = true)]
+    pub threshold: f64,
+    /// Also writes the errors of a manifest as a table that `challenge rank --smaller-is-better` reads
+    #[arg(long, value_name = "OUT.csv", value_hint = ValueHint::FilePath, requires = "manifest")]
+    #[arg(help_heading = "Output")]
+    pub table: Option<PathBuf>,
     /// Writes the result as JSON at full precision, to standard output without a file
     #[arg(long, id = "json", value_name = "OUT.json", num_args = 0..=1, default_missing_value = "-")]
     #[arg(value_parser = parse_json_target, help_heading = "Output")]

@@ -20,27 +20,46 @@ pub fn run(arguments: &AgreeArgs, output: Output) -> Result<Ending, Failure> {
         return Err(Failure::Input(format!("--alpha is {}; accepted are numbers between 0 and 1", arguments.alpha)));
     }
     let (votes, _) = annotations::read(&arguments.annotations)?;
-    let mut all = Map::new();
+    let (mut all, mut rules) = (Map::new(), Map::new());
     all.insert("items".into(), json!(votes.items.len()));
     all.insert("raters".into(), json!(votes.raters));
     all.insert("categories".into(), json!(votes.categories));
     all.insert("labels".into(), json!(votes.votes.len()));
-    all.insert("krippendorff_alpha".into(), krippendorff(&votes, arguments));
+    let alpha = krippendorff(&votes, arguments);
+    if alpha["nominal"].is_null() {
+        rules.insert("krippendorff_alpha".into(), json!(undefined(&votes)));
+    }
+    all.insert("krippendorff_alpha".into(), alpha);
     match fleiss::kappa(&votes) {
         Ok(kappa) => all.insert("fleiss_kappa".into(), json!(kappa)),
         Err(reason) => {
             output.note(format_args!("no Fleiss kappa: {reason}"));
+            rules.insert("fleiss_kappa".into(), json!(format!("{reason}: undefined")));
             all.insert("fleiss_kappa".into(), Value::Null)
         }
     };
     if votes.raters.len() <= MOST_RATERS {
-        all.insert("cohen_kappa".into(), pairs(&votes).into_iter().map(pair_value).collect());
+        let pairs: Vec<Value> = pairs(&votes).into_iter().map(pair_value).collect();
+        if pairs.iter().any(|p| p["plain"].is_null()) {
+            let rule = "pairs of raters without common items, or that gave one label only: undefined";
+            rules.insert("cohen_kappa".into(), json!(rule));
+        }
+        all.insert("cohen_kappa".into(), json!(pairs));
     } else {
         output.note(format_args!("no Cohen kappas: {} raters, pairs of up to {MOST_RATERS}", votes.raters.len()));
     }
+    all.insert("rules".into(), Value::Object(rules));
     let value = Value::Object(all);
     tell(&value, arguments.annotations.json.as_ref(), output, || words(&value))?;
     Ok(Ending::Done)
+}
+
+/// Why there is no Krippendorff alpha.
+fn undefined(votes: &Votes) -> &'static str {
+    match votes.categories.len() {
+        1 => "all labels are equal, so that chance alone would agree as well: undefined",
+        _ => "labels of items with two labels are all equal, or there are no such items: undefined",
+    }
 }
 
 /// Values of the categories on an interval scale: the numbers they are, else their places.
@@ -102,6 +121,9 @@ fn words(value: &Value) -> String {
         text.push('\n');
     }
     text += &format!("  Fleiss kappa                  {}\n", number(&value["fleiss_kappa"]));
+    for (name, rule) in value["rules"].as_object().into_iter().flatten() {
+        text += &format!("  {name}: {}\n", rule.as_str().unwrap_or_default());
+    }
     for pair in value["cohen_kappa"].as_array().into_iter().flatten() {
         let name = |i: usize| pair["raters"][i].as_str().unwrap_or_default().to_owned();
         let of = |weights: &str| format!("{weights} {}", number(&pair[weights]["kappa"]));

@@ -8,6 +8,7 @@ mod failure_words;
 mod failures;
 mod landmarks;
 mod metrics;
+mod poses;
 mod probabilities;
 mod rank;
 mod rank_words;
@@ -33,6 +34,7 @@ pub fn run(arguments: ChallengeArgs, output: Output) -> Result<Ending, Failure> 
         ChallengeCommand::Detections(arguments) => detections::run(&arguments, output),
         ChallengeCommand::Probabilities(arguments) => probabilities::run(&arguments, output),
         ChallengeCommand::Landmarks(arguments) => landmarks::run(&arguments, output),
+        ChallengeCommand::Poses(arguments) => poses::run(&arguments, output),
         ChallengeCommand::Failures(arguments) => failures::run(&arguments, output),
     }
 }

@@ -1,7 +1,7 @@
 //! Podium plot (Eugster, Hothorn and Leisch 2008): on every case, who took which place with which value.
 
-use super::{axis_left, between, colour, thinned};
-use crate::report::canvas::{Canvas, MIDDLE};
+use super::{NAME, axis_left, between, colour, thinned};
+use crate::report::canvas::{Canvas, MIDDLE, START, width_of};
 use crate::report::svg::Axis;
 use regiscope_challenge::ranking::analysis::TaskAnalysis;
 use regiscope_challenge::results::Better;
@@ -10,7 +10,7 @@ use regiscope_challenge::results::Better;
 pub const MOST_CASES: usize = 120;
 
 /// The plot. Every place has a slot for each algorithm, in the order of ranks; a line follows a case. Below, how often
-/// each algorithm took each place. Equal values take places in the order of ranks.
+/// each algorithm took each place, and which colour is whose. Equal values take places in the order of ranks.
 pub fn podium(task: &TaskAnalysis, better: Better, value_name: &str) -> String {
     let results = &task.results;
     let (k, order) = (results.algorithms.len(), task.by_rank());
@@ -32,7 +32,11 @@ pub fn podium(task: &TaskAnalysis, better: Better, value_name: &str) -> String {
             by_value
         })
         .collect();
-    let mut canvas = Canvas::new([width, bottom + bars + 58.0], &format!("podium plot of {value_name}"));
+    let names: Vec<(usize, &str)> = order.iter().map(|&a| (a, &*results.algorithms[a])).collect();
+    let legend = legend_places(&names, left, width - 8.0);
+    let rows = legend.last().map_or(0.0, |last| last[1] + 1.0);
+    let mut canvas =
+        Canvas::new([width, bottom + bars + 62.0 + LEGEND_ROW * rows], &format!("podium plot of {value_name}"));
     let axis = Axis::linear(value_name, results.values.iter().copied());
     axis_left(&mut canvas, &axis, [left, top, width - 8.0, bottom]);
     for place in 0..k {
@@ -74,5 +78,44 @@ pub fn podium(task: &TaskAnalysis, better: Better, value_name: &str) -> String {
     canvas.line([left, bottom + bars + 16.0, width - 8.0, bottom + bars + 16.0], "class=\"axis\"");
     canvas.text([0.5 * (left + width), bottom + bars + 50.0], MIDDLE, "label", "place on a case");
     canvas.upright([14.0, bottom + 16.0 + 0.5 * bars], "cases");
+    for ((a, name), [x, row]) in names.into_iter().zip(legend) {
+        let y = bottom + bars + 62.0 + LEGEND_ROW * row;
+        canvas.rect([x, y, 11.0, 11.0], &format!("fill=\"{}\"", colour(a)));
+        canvas.name([x + 16.0, y + 9.5], START, NAME, name);
+    }
     canvas.finish()
+}
+
+/// Height of a row of the legend.
+const LEGEND_ROW: f64 = 20.0;
+
+/// Where the entries of the legend begin, and in which row.
+fn legend_places(names: &[(usize, &str)], left: f64, right: f64) -> Vec<[f64; 2]> {
+    let (mut x, mut row) = (left, 0.0);
+    names
+        .iter()
+        .map(|(_, name)| {
+            let width = 16.0 + width_of(name, NAME) + 18.0;
+            if x > left && x + width > right {
+                (x, row) = (left, row + 1.0);
+            }
+            let at = [x, row];
+            x += width;
+            at
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_legend_takes_rows_as_it_needs() {
+        let names: Vec<(usize, &str)> = (0..30).map(|n| (n, "an algorithm")).collect();
+        let places = legend_places(&names, 62.0, 992.0);
+        assert!(places.iter().all(|[x, _]| (62.0..900.0).contains(x)));
+        assert!(places[0][1] == 0.0 && places[29][1] >= 2.0);
+        assert!(places.windows(2).all(|w| w[1][1] > w[0][1] || w[1][0] > w[0][0] + 30.0));
+    }
 }

@@ -38,6 +38,7 @@ pub mod model;
 pub mod observations;
 mod observations_error;
 pub mod odds;
+mod outcome;
 pub mod pareto;
 pub mod profile;
 pub mod ranks;

@@ -6,27 +6,13 @@
 //! characteristics, are left out and counted.
 
 pub use super::observations_error::ObservationsError;
+pub use super::outcome::Outcome;
 
 use super::FailureError;
+use super::outcome::{finite, outcomes, truth};
 use crate::table::{Table, is_missing};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-
-/// What counts as a failure.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// A column of 0 and 1, `no` and `yes`, `false` and `true`.
-    Column(String),
-    /// A score on the bad side of a threshold.
-    Threshold {
-        /// Column of the score.
-        value: String,
-        /// Scores below it are failures; with smaller scores being better, those above it.
-        threshold: f64,
-        /// Whether smaller scores are better.
-        smaller_is_better: bool,
-    },
-}
 
 /// Which columns of a table hold what.
 #[derive(Clone, Debug, PartialEq)]
@@ -317,49 +303,6 @@ fn one_for_each(
         known.clone_from(cell);
     }
     Ok(of_case)
-}
-
-fn finite(table: &Table, column: &str) -> Result<Vec<f64>, ObservationsError> {
-    let numbers = table.numbers(column)?;
-    match numbers.iter().position(|v| v.is_infinite()) {
-        None => Ok(numbers),
-        Some(row) => {
-            let (line, found) = (table.lines[row], numbers[row]);
-            Err(ObservationsError::Infinite { line, column: column.to_owned(), found })
-        }
-    }
-}
-
-/// 0 and 1 by the words that people use.
-fn truth(text: &str) -> Option<f64> {
-    match text.to_ascii_lowercase().as_str() {
-        "no" | "false" => Some(0.0),
-        "yes" | "true" => Some(1.0),
-        _ => text.parse().ok(),
-    }
-}
-
-fn outcomes(table: &Table, outcome: &Outcome) -> Result<Vec<Option<bool>>, ObservationsError> {
-    match outcome {
-        Outcome::Column(column) => {
-            let cells = table.column(column)?.iter().zip(&table.lines);
-            cells
-                .map(|(cell, &line)| match truth(cell) {
-                    _ if is_missing(cell) => Ok(None),
-                    Some(0.0) => Ok(Some(false)),
-                    Some(1.0) => Ok(Some(true)),
-                    _ => {
-                        let (column, found) = (column.clone(), cell.clone());
-                        Err(ObservationsError::NoOutcome { line, column, found })
-                    }
-                })
-                .collect()
-        }
-        Outcome::Threshold { value, threshold, smaller_is_better } => {
-            let fails = |v: f64| if *smaller_is_better { v > *threshold } else { v < *threshold };
-            Ok(finite(table, value)?.into_iter().map(|v| (!v.is_nan()).then(|| fails(v))).collect())
-        }
-    }
 }
 
 /// The effects of one characteristic; none where it is constant.

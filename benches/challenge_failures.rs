@@ -12,6 +12,7 @@ use cpu_time::ProcessTime;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
 use regiscope_challenge::failures::imputation::impute;
 use regiscope_challenge::failures::labels::{Aggregation, LabelColumns, aggregate};
 use regiscope_challenge::failures::linearised::Linearised;
@@ -26,6 +27,7 @@ use regiscope_challenge::table::Table;
 use regiscope_datasets::study::{Study, StudySettings, generate};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Hits of trials.
 #[derive(Clone, Copy, Default)]
@@ -106,6 +108,62 @@ struct Tally {
     fit_core_s: f64,
 }
 
+impl Tally {
+    fn new(settings: &StudySettings) -> Self {
+        let count = settings.characteristics.len();
+        Self {
+            names: settings.characteristics.iter().map(|c| c.name.clone()).collect(),
+            true_effects: settings.characteristics.iter().map(|c| c.failure).collect(),
+            sums: vec![[0.0; 3]; count],
+            covered: vec![Share::default(); count],
+            wald: vec![Share::default(); count],
+            marginal_of: vec![Errors::default(); count],
+            ..Self::default()
+        }
+    }
+
+    fn shares(&mut self) -> Vec<&mut Share> {
+        let mut all = vec![
+            &mut self.false_positive,
+            &mut self.false_positive_holm,
+            &mut self.family,
+            &mut self.family_bh,
+            &mut self.in_order,
+            &mut self.field_in_order,
+            &mut self.noise_in_order,
+            &mut self.same_set,
+            &mut self.first,
+            &mut self.marginal,
+            &mut self.deviations,
+            &mut self.best_algorithm,
+            &mut self.rank_in_interval,
+            &mut self.converged,
+            &mut self.naive,
+            &mut self.imputed,
+        ];
+        all.extend(self.covered.iter_mut().chain(&mut self.wald));
+        all.extend(self.marginal_of.iter_mut().map(|e| &mut e.covered));
+        all
+    }
+
+    fn join(mut self, mut other: Self) -> Self {
+        for (mine, theirs) in self.shares().into_iter().zip(other.shares()) {
+            mine.hits += theirs.hits;
+            mine.trials += theirs.trials;
+        }
+        for (mine, theirs) in self.sums.iter_mut().zip(&other.sums).chain([(&mut self.relative, &other.relative)]) {
+            mine.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
+        }
+        for (mine, theirs) in self.marginal_of.iter_mut().zip(&other.marginal_of) {
+            mine.n += theirs.n;
+            mine.sum += theirs.sum;
+            mine.squares += theirs.squares;
+            mine.told += theirs.told;
+        }
+        self
+    }
+}
+
 fn main() {
     let option = |name: &str| {
         let found = std::env::args().find_map(|a| a.strip_prefix(&format!("{name}=")).map(str::to_owned));
@@ -119,24 +177,27 @@ fn main() {
         effects_of(&mut settings, &std::fs::read_to_string(&path).expect("the file of the truth"));
     }
     let began = ProcessTime::now();
-    let mut tally = Tally {
-        names: settings.characteristics.iter().map(|c| c.name.clone()).collect(),
-        true_effects: settings.characteristics.iter().map(|c| c.failure).collect(),
-        sums: vec![[0.0; 3]; settings.characteristics.len()],
-        covered: vec![Share::default(); settings.characteristics.len()],
-        wald: vec![Share::default(); settings.characteristics.len()],
-        marginal_of: vec![Errors::default(); settings.characteristics.len()],
-        ..Tally::default()
+    let of_number = |n: usize| {
+        let settings = StudySettings { seed: 1000 + n as u64, ..settings.clone() };
+        (generate(&settings).expect("settings within their ranges"), settings)
     };
-    for n in 0..studies {
-        settings.seed = 1000 + n as u64;
-        let study = generate(&settings).expect("settings within their ranges");
+    // What one takes is measured alone; then all run beside each other.
+    let fit_core_s = core_s_of_a_fit(&of_number(0).0);
+    let done = AtomicUsize::new(0);
+    let one = |n: usize| {
+        let (study, settings) = of_number(n);
+        let mut tally = Tally::new(&settings);
         one_study(&study, &settings, n < labels, &mut tally);
-        eprintln!("{} of {studies} studies, {:.1} core-s", n + 1, began.elapsed().as_secs_f64());
-    }
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        eprintln!("{done} of {studies} studies, {:.1} core-s", began.elapsed().as_secs_f64());
+        tally
+    };
+    let all_tallies: Vec<Tally> = (0..studies).into_par_iter().map(one).collect();
+    let mut tally = all_tallies.into_iter().fold(Tally::new(&settings), Tally::join);
+    tally.fit_core_s = fit_core_s;
     let core_s = began.elapsed().as_secs_f64();
     let value = json!({
-        "studies": studies, "images": images, "core_s": core_s, "fit_core_s": tally.fit_core_s / studies as f64,
+        "studies": studies, "images": images, "core_s": core_s, "fit_core_s": tally.fit_core_s,
         "version": env!("CARGO_PKG_VERSION"),
         "effects": (0..tally.names.len()).map(|j| json!({
             "name": tally.names[j], "truth": tally.true_effects[j], "mean": tally.sums[j][0] / studies as f64,
@@ -226,17 +287,28 @@ fn columns(study: &Study) -> FailureColumns {
     }
 }
 
-fn one_study(study: &Study, settings: &StudySettings, with_labels: bool, tally: &mut Tally) {
+fn slopes(study: &Study) -> Vec<usize> {
+    (0..study.characteristics.len()).filter(|&j| study.characteristics[j].slope_sd > 0.0).collect()
+}
+
+/// Reading, fit, odds ratios and joint covariance of one study.
+fn core_s_of_a_fit(study: &Study) -> f64 {
     let began = ProcessTime::now();
     let observations = observations(study);
-    let slopes: Vec<usize> =
-        (0..study.characteristics.len()).filter(|&j| study.characteristics[j].slope_sd > 0.0).collect();
+    let model = fit_failures(&observations, &slopes(study), None).expect("a fit");
+    odds_ratios(&observations, &model, Adjustment::Holm, 0.95).expect("odds ratios");
+    Linearised::new(&model).expect("a curvature");
+    began.elapsed().as_secs_f64()
+}
+
+fn one_study(study: &Study, settings: &StudySettings, with_labels: bool, tally: &mut Tally) {
+    let observations = observations(study);
+    let slopes = slopes(study);
     let model = fit_failures(&observations, &slopes, None).expect("a fit");
     tally.converged.add(model.fit.verdict.converged);
     let effects = odds_ratios(&observations, &model, Adjustment::Holm, 0.95).expect("odds ratios");
     let bh = odds_ratios(&observations, &model, Adjustment::BenjaminiHochberg, 0.95).expect("odds ratios");
     let joint = Linearised::new(&model).expect("a curvature");
-    tally.fit_core_s += began.elapsed().as_secs_f64();
     let (mut any, mut any_bh) = (false, false);
     for (j, effect) in effects.iter().enumerate() {
         let truth = study.characteristics[j].failure;
@@ -394,9 +466,11 @@ fn words(tally: &Tally, studies: usize, core_s: f64) -> String {
         let error = 2.0 * (p * (1.0 - p) / s.trials.max(1) as f64).sqrt();
         format!("{:.1} ± {:.1} % of {}", 100.0 * p, 100.0 * error, s.trials)
     };
+    let asked: Vec<String> = std::env::args().skip(1).filter(|a| a.contains('=') && !a.starts_with("out=")).collect();
     let mut text = format!(
-        "# Analysis of failures: {studies} regenerated studies\n\n{core_s:.0} core-s in all, {:.2} core-s for reading, fit and odds ratios of a study.\n\n",
-        tally.fit_core_s / studies as f64
+        "# Analysis of failures: {studies} regenerated studies\n\n{core_s:.0} core-s in all, {:.2} core-s for reading, fit and odds ratios of a study.\n\n`cargo bench -p regiscope-challenge --bench challenge_failures -- {}`\n\n",
+        tally.fit_core_s,
+        asked.join(" ")
     );
     let rows = [
         ("fits that converged", share(tally.converged)),

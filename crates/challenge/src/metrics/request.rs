@@ -223,6 +223,9 @@ mod tests {
         let ask = |name: &str| Request::new(&[name.to_owned()], Convention::default(), Options::default(), vec![]);
         let error = ask("dise").unwrap_err().to_string();
         assert!(error.contains("\"dise\"") && error.contains("mi-dsc"), "{error}");
+        for (name, same) in [("Dice", "dsc"), ("JACCARD", "iou"), ("surface_dice", "nsd"), ("cldsc", "cldice")] {
+            assert_eq!(ask(name).unwrap().asked[0].1, ask(same).unwrap().asked[0].1);
+        }
         assert_eq!((ask("hd95").unwrap().better(), ask("nsd").unwrap().better()), (Better::Smaller, Better::Larger));
     }
 }

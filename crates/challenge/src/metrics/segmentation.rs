@@ -129,10 +129,19 @@ impl Metric {
 impl FromStr for Metric {
     type Err = UnknownMetric;
 
-    /// By its name, in any case, with `_` for `-`; `cldsc` is `cldice`.
+    /// By its name, in any case, with `_` for `-`, or by another name in use: `dice`, `jaccard`, `recall`, `precision`,
+    /// `surface-dice`, `cldsc`.
     fn from_str(text: &str) -> Result<Self, UnknownMetric> {
         let name = text.trim().to_ascii_lowercase().replace('_', "-");
-        let name = if name == "cldsc" { "cldice" } else { &name };
+        let name = match &*name {
+            "dice" => "dsc",
+            "jaccard" => "iou",
+            "recall" => "sensitivity",
+            "precision" => "ppv",
+            "surface-dice" => "nsd",
+            "cldsc" => "cldice",
+            name => name,
+        };
         let found = NAMES.iter().find(|(n, _)| *n == name);
         found.map(|(_, metric)| *metric).ok_or_else(|| UnknownMetric { name: text.to_owned() })
     }

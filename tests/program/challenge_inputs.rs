@@ -114,8 +114,8 @@ fn poses_are_judged_alone_and_by_manifest() {
     let gold = at("gold.tfm", &transform([0.0; 3], [1.0, 2.0, 3.0]));
     // Turned by 0.1 rad about z, and moved by 3 along x and 4 along y.
     let found = at("found.tfm", &transform([0.0, 0.0, 0.1], [4.0, 6.0, 3.0]));
-    let start = at("start.tfm", &transform([0.0; 3], [1.0, 2.0, 8.0]));
-    let moved = at("moved.tfm", &transform([0.0; 3], [1.0, 2.0, 3.5]));
+    at("start.tfm", &transform([0.0; 3], [1.0, 2.0, 8.0]));
+    at("moved.tfm", &transform([0.0; 3], [1.0, 2.0, 3.5]));
     let targets = at("targets.csv", "name,x,y,z\na,0,0,0\nb,0,0,50\n");
     let camera = at(
         "cam.json",

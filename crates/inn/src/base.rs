@@ -51,6 +51,7 @@ impl BaseSettings {
 
 /// A base distribution on rows of `dims` numbers.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network holds a few dozen of them")]
 pub enum Base {
     /// Standard normal.
     Normal(Normal),

@@ -128,7 +128,7 @@ impl Flow {
         let mut rows = x;
         let mut layers = Vec::with_capacity(self.layers.len());
         for (layer, part) in self.layers.into_iter().zip(&projected.0) {
-            let layer = layer.fitted(rows.clone());
+            let layer = layer.fitted(rows.clone(), part);
             rows = layer.forward(rows, part).0.detach();
             layers.push(layer);
         }

@@ -7,11 +7,13 @@ mod actnorm;
 mod block;
 mod coupling;
 mod mixing;
+mod part;
 
 pub use actnorm::ActNorm;
 pub use block::AllInOne;
 pub use coupling::{Coupling, Networks};
 pub use mixing::{Householder, Lu, Mixing, MixingKind, Orthogonal};
+pub use part::Part;
 
 use crate::error::InnError;
 use crate::subnet::Subnet;
@@ -48,6 +50,13 @@ pub enum LayerSettings {
     },
     /// A linear mixing.
     Mixing(MixingKind),
+    /// Layers on the first numbers alone; the others have left for the latent space (multi-scale split).
+    Part {
+        /// How many numbers go on, 1 to all but one.
+        numbers: usize,
+        /// The layers on them.
+        layers: Vec<LayerSettings>,
+    },
 }
 
 impl LayerSettings {
@@ -67,6 +76,15 @@ impl LayerSettings {
                 subnet.check(&format!("{field}.subnet"))
             }
             LayerSettings::Mixing(kind) => check_mixing(*kind, field),
+            LayerSettings::Part { numbers, layers } => {
+                if *numbers == 0 || *numbers >= dims {
+                    let accepted = "1 to all but one of the numbers";
+                    return Err(InnError::setting(format!("{field}.numbers"), numbers, accepted));
+                }
+                let check =
+                    |(at, layer): (usize, &LayerSettings)| layer.check(*numbers, &format!("{field}.layers[{at}]"));
+                layers.iter().enumerate().try_for_each(check)
+            }
         }
     }
 }
@@ -86,6 +104,7 @@ fn check_mixing(kind: MixingKind, field: &str) -> Result<(), InnError> {
 
 /// An invertible layer.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network holds a few dozen of them")]
 pub enum Layer {
     /// Scale and shift per number.
     ActNorm(ActNorm),
@@ -95,6 +114,8 @@ pub enum Layer {
     AllInOne(AllInOne),
     /// A linear mixing.
     Mixing(Mixing),
+    /// Layers on the first numbers alone.
+    Part(Part),
 }
 
 impl Layer {
@@ -114,6 +135,9 @@ impl Layer {
                 Layer::AllInOne(AllInOne::new((dims, condition), *clamp, *mixing, subnet, rng, device))
             }
             LayerSettings::Mixing(kind) => Layer::Mixing(Mixing::new(*kind, dims, rng, device)),
+            LayerSettings::Part { numbers, layers } => {
+                Layer::Part(Part::new((dims, *numbers, condition), layers, rng, device))
+            }
         }
     }
 
@@ -123,6 +147,17 @@ impl Layer {
             Layer::ActNorm(_) | Layer::Mixing(_) => Vec::new(),
             Layer::Coupling(layer) => layer.project(condition),
             Layer::AllInOne(layer) => layer.project(condition),
+            Layer::Part(layer) => layer.project(condition),
+        }
+    }
+
+    /// How many tensors [`Layer::project`] gives.
+    pub(crate) fn networks(&self) -> usize {
+        match self {
+            Layer::ActNorm(_) | Layer::Mixing(_) => 0,
+            Layer::Coupling(layer) => layer.networks(),
+            Layer::AllInOne(_) => 1,
+            Layer::Part(layer) => layer.networks(),
         }
     }
 
@@ -133,6 +168,7 @@ impl Layer {
             Layer::Coupling(layer) => layer.forward(x, projected),
             Layer::AllInOne(layer) => layer.forward(x, projected),
             Layer::Mixing(layer) => layer.forward(x),
+            Layer::Part(layer) => layer.forward(x, projected),
         }
     }
 
@@ -143,13 +179,15 @@ impl Layer {
             Layer::Coupling(layer) => layer.inverse(y, projected),
             Layer::AllInOne(layer) => layer.inverse(y, projected),
             Layer::Mixing(layer) => layer.inverse(y),
+            Layer::Part(layer) => layer.inverse(y, projected),
         }
     }
 
     /// The layer with what depends on data set from `batch`, its input.
     #[must_use]
-    pub fn fitted(self, batch: Tensor<2>) -> Layer {
+    pub fn fitted(self, batch: Tensor<2>, projected: &[Tensor<2>]) -> Layer {
         match self {
+            Layer::Part(layer) => Layer::Part(layer.fitted(batch, projected)),
             Layer::ActNorm(layer) => Layer::ActNorm(layer.fitted(batch)),
             other => other,
         }

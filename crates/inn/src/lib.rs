@@ -6,7 +6,10 @@
 //!
 //! - [`layer`]: ActNorm, couplings (additive, affine, volume preserving, splines, circular splines), all-in-one blocks,
 //!   mixings; [`transform`] holds the elementwise maps, [`subnet`] the networks inside.
-//! - [`flow`]: layers and a [`base`] distribution.
+//! - [`flow`]: layers and a [`base`] distribution; [`image`]: layers on images.
+//! - [`se3`]: densities over rigid poses.
+//! - [`train`]: the training loop, its optimiser and checkpoints; [`mmd`]: losses and scores between samples.
+//! - [`toys`]: small inverse problems with known posteriors.
 //!
 //! The device is chosen at run time by Burn's `Device`; random numbers come from ChaCha on the host, so a seed gives the same
 //! network, batches and samples on every device.
@@ -18,6 +21,7 @@ pub mod base;
 pub mod error;
 pub mod flow;
 mod fused;
+pub mod image;
 pub mod layer;
 pub mod mmd;
 pub mod se3;

@@ -92,7 +92,7 @@ impl Knots {
         let options = (&point.device(), point.dtype());
         // 1 for each bin whose start was reached; the first one always is.
         let inner = starts.clone().narrow(2, 1, count - 1).lower_equal(point.clone().unsqueeze_dim::<3>(2));
-        let one = Tensor::ones([n, d, 1], options.clone());
+        let one = Tensor::ones([n, d, 1], options);
         let zero = Tensor::zeros([n, d, 1], options);
         let inner = inner.float().cast(point.dtype());
         let reached = Tensor::cat(vec![one, inner.clone()], 2);

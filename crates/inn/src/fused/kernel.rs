@@ -3,6 +3,7 @@
 use crate::subnet::Activation;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
 
 /// A perceptron's numbers. Matrices are `[from, to]`.
 pub(super) struct Weights<'a> {
@@ -15,6 +16,13 @@ pub(super) struct Weights<'a> {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     pub(super) activation: Activation,
+}
+
+impl Weights<'_> {
+    /// Width of what follows hidden layer `index`.
+    fn width_after(&self, index: usize) -> usize {
+        self.widths.get(index + 1).copied().unwrap_or(self.outputs)
+    }
 }
 
 /// Output of every hidden layer, and where the nonlinearity is not ReLU its slope there.
@@ -52,24 +60,60 @@ fn filled(row: &[f32], n: usize) -> Vec<f32> {
     out
 }
 
-/// The output for `n` rows of `x`, and what the backward pass needs if `keep`.
-pub(super) fn forward(net: &Weights<'_>, x: &[f32], projected: &[f32], n: usize, keep: bool) -> (Vec<f32>, Trace) {
+/// The output for `n` rows of `x`, and what the backward pass needs.
+pub(super) fn forward(net: &Weights<'_>, x: &[f32], projected: &[f32], n: usize) -> (Vec<f32>, Trace) {
     let mut trace = Trace { hidden: Vec::new(), slopes: Vec::new() };
     let mut current = if projected.len() == net.widths[0] { filled(projected, n) } else { projected.to_vec() };
     product(&mut current, true, rows(x, n, net.inputs), rows(net.input, net.inputs, net.widths[0]));
     for (index, (weights, bias)) in net.layers.iter().enumerate() {
-        let slopes = activate(&mut current, net.activation, keep);
-        let width = net.widths[index];
-        let to = net.widths.get(index + 1).copied().unwrap_or(net.outputs);
+        let slopes = activate(&mut current, net.activation, true);
+        let (width, to) = (net.widths[index], net.width_after(index));
         let mut next = filled(bias, n);
         product(&mut next, true, rows(&current, n, width), rows(weights, width, to));
-        if keep {
-            trace.hidden.push(current);
-            trace.slopes.push(slopes);
-        }
+        trace.hidden.push(current);
+        trace.slopes.push(slopes);
         current = next;
     }
     (current, trace)
+}
+
+/// Rows that go through all layers together where nothing is kept: what they fill stays in the cache of a core.
+const BLOCK: usize = 256;
+
+/// The output for `n` rows of `x`, block by block, blocks on all threads.
+pub(super) fn infer(net: &Weights<'_>, x: &[f32], projected: &[f32], n: usize) -> Vec<f32> {
+    let mut output = vec![0.0; n * net.outputs];
+    let first = net.widths[0];
+    let one_row = projected.len() == first;
+    let block = |(at, out): (usize, &mut [f32]), buffers: &mut [Vec<f32>; 2]| {
+        let (begin, count) = (at * BLOCK, out.len() / net.outputs);
+        let [current, next] = buffers;
+        current.clear();
+        if one_row {
+            (0..count).for_each(|_| current.extend_from_slice(projected));
+        } else {
+            current.extend_from_slice(&projected[begin * first..(begin + count) * first]);
+        }
+        let x = rows(&x[begin * net.inputs..(begin + count) * net.inputs], count, net.inputs);
+        product(current, true, x, rows(net.input, net.inputs, first));
+        let last = net.layers.len() - 1;
+        for (index, (weights, bias)) in net.layers.iter().enumerate() {
+            activate(current, net.activation, false);
+            let (width, to) = (net.widths[index], net.width_after(index));
+            if index == last {
+                out.chunks_exact_mut(to).for_each(|row| row.copy_from_slice(bias));
+                product(out, true, rows(current, count, width), rows(weights, width, to));
+            } else {
+                next.clear();
+                (0..count).for_each(|_| next.extend_from_slice(bias));
+                product(next, true, rows(current, count, width), rows(weights, width, to));
+                std::mem::swap(current, next);
+            }
+        }
+    };
+    let blocks = output.par_chunks_mut(BLOCK * net.outputs).enumerate();
+    blocks.for_each_init(|| [Vec::new(), Vec::new()], |buffers, part| block(part, buffers));
+    output
 }
 
 /// Applies the nonlinearity and returns its slopes where `keep` and they do not follow from the result.
@@ -127,8 +171,7 @@ pub(super) fn backward(
     let mut gradient: Vec<f32> = Vec::new();
     for (index, (weights, _)) in net.layers.iter().enumerate().rev() {
         let above: &[f32] = if gradient.is_empty() { of_output } else { &gradient };
-        let width = net.widths[index];
-        let to = net.widths.get(index + 1).copied().unwrap_or(net.outputs);
+        let (width, to) = (net.widths[index], net.width_after(index));
         let hidden = &trace.hidden[index];
         let mut of_weights = vec![0.0; width * to];
         product(&mut of_weights, false, rows(hidden, n, width).transpose(), rows(above, n, to));

@@ -23,8 +23,7 @@ pub(super) fn infer(net: &Mlp, x: &Tensor<2>, projected: &Tensor<2>) -> Option<T
         values.push(plain2(&weights.val())?);
         values.push(plain1(bias.val())?);
     }
-    let (output, _) = run(&values, net.activation(), false);
-    Some(Tensor::from_primitive::<Flex>(output))
+    Some(Tensor::from_primitive::<Flex>(run(&values, net.activation())))
 }
 
 /// The output as a node of the graph; `N` is 3 + 2 × layers after the first.
@@ -41,11 +40,11 @@ pub(super) fn track<const N: usize>(net: &Mlp, x: &Tensor<2>, projected: &Tensor
     let values: Vec<Plain> = parents.into_iter().map(|parent| parent.into_primitive().to_contiguous()).collect();
     let output = match Perceptron.prepare::<super::NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let (output, trace) = run(&values, net.activation(), true);
+            let (output, trace) = run_and_keep(&values, net.activation());
             let state = State { values, trace: Arc::new(trace), activation: net.activation() };
             prep.finish(state, output)
         }
-        OpsKind::UnTracked(prep) => prep.finish(run(&values, net.activation(), false).0),
+        OpsKind::UnTracked(prep) => prep.finish(run(&values, net.activation())),
     };
     Some(Tensor::from_primitive::<Tracked>(output))
 }
@@ -73,10 +72,16 @@ fn weights(values: &[Plain], activation: Activation) -> Weights<'_> {
     Weights { input: slice(&values[2]), layers, widths, inputs, outputs, activation }
 }
 
-fn run(values: &[Plain], activation: Activation, keep: bool) -> (Plain, Trace) {
+fn run(values: &[Plain], activation: Activation) -> Plain {
     let net = weights(values, activation);
     let n = values[0].layout().shape()[0];
-    let (output, trace) = kernel::forward(&net, slice(&values[0]), slice(&values[1]), n, keep);
+    tensor(kernel::infer(&net, slice(&values[0]), slice(&values[1]), n), [n, net.outputs])
+}
+
+fn run_and_keep(values: &[Plain], activation: Activation) -> (Plain, Trace) {
+    let net = weights(values, activation);
+    let n = values[0].layout().shape()[0];
+    let (output, trace) = kernel::forward(&net, slice(&values[0]), slice(&values[1]), n);
     (tensor(output, [n, net.outputs]), trace)
 }
 

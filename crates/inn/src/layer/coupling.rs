@@ -59,6 +59,10 @@ impl Coupling {
         Coupling { second, first, split, dims, transform }
     }
 
+    pub(super) fn networks(&self) -> usize {
+        self.second.len() + self.first.len()
+    }
+
     /// The condition's part of each network.
     pub fn project(&self, condition: Option<&Tensor<2>>) -> Vec<Tensor<2>> {
         self.second.iter().chain(&self.first).map(|net| net.project(condition)).collect()

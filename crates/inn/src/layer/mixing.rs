@@ -29,6 +29,7 @@ pub enum MixingKind {
 
 /// A linear map of rows, `y = x·W`.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network holds a few dozen of them")]
 pub enum Mixing {
     /// A fixed orthogonal matrix: a permutation or a rotation.
     Orthogonal(Orthogonal),
@@ -159,7 +160,7 @@ pub struct Lu {
 }
 
 impl Lu {
-    fn new(dims: usize, rng: &mut ChaCha8Rng, device: &Device) -> Lu {
+    pub(crate) fn new(dims: usize, rng: &mut ChaCha8Rng, device: &Device) -> Lu {
         Lu {
             permutation: fixed_param(permutation_matrix(dims, rng), [dims, dims], device),
             lower: uniform_param([dims, dims], 0.1, rng, device),

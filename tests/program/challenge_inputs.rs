@@ -112,8 +112,9 @@ fn poses_are_judged_alone_and_by_manifest() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str, text: &str| write(folder.path(), name, text).display().to_string();
     let gold = at("gold.tfm", &transform([0.0; 3], [1.0, 2.0, 3.0]));
-    // Turned by 0.1 rad about z, and moved by 3 along x and 4 along y.
-    let found = at("found.tfm", &transform([0.0, 0.0, 0.1], [4.0, 6.0, 3.0]));
+    // Turned by 0.1 rad about z; the volume's origin lies 3 mm off along x and 4 along y. Files map the world to the volume.
+    let (sin, cos) = 0.1_f64.sin_cos();
+    let found = at("found.tfm", &transform([0.0, 0.0, 0.1], [4.0 * cos - 6.0 * sin, 4.0 * sin + 6.0 * cos, 3.0]));
     at("start.tfm", &transform([0.0; 3], [1.0, 2.0, 8.0]));
     at("moved.tfm", &transform([0.0; 3], [1.0, 2.0, 3.5]));
     let targets = at("targets.csv", "name,x,y,z\na,0,0,0\nb,0,0,50\n");
@@ -164,7 +165,6 @@ fn poses_are_judged_alone_and_by_manifest() {
         "worst",
     ]);
     assert_eq!(ranked["task"]["B"]["rank"], 1);
-    let _ = moved;
     refused(&run([&pair[..], &["--threshold", "0"]].concat()), &["--threshold is 0"]);
     refused(&run(["challenge", "poses", "--reference", &gold, "--prediction", &targets]), &["targets.csv"]);
     misused(&run(["challenge", "poses", "--reference", &gold]), &["--prediction"]);

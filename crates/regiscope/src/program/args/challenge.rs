@@ -389,7 +389,7 @@ pub struct LandmarksArgs {
 /// `regiscope challenge poses`.
 #[derive(Clone, Debug, Args)]
 pub struct PosesArgs {
-    /// The true pose, a rigid ITK transform file of the world from the volume
+    /// The true pose: a rigid ITK transform file, which maps points of the world to points of the volume
     #[arg(long, value_name = "FILE.tfm", value_hint = ValueHint::FilePath, requires = "prediction")]
     #[arg(required_unless_present = "manifest")]
     pub reference: Option<PathBuf>,

@@ -83,8 +83,9 @@ impl Scene {
     }
 }
 
+/// The pose `world_from_volume` of a file, which holds `volume_from_world`.
 fn pose(path: &Path) -> Result<Rigid, Failure> {
-    itk_transform_file::read_rigid(path).map_err(|e| Failure::file(path, e))
+    Ok(itk_transform_file::read_rigid(path).map_err(|e| Failure::file(path, e))?.inverse())
 }
 
 /// The errors that there are.

@@ -18,6 +18,7 @@ use crate::fit::Fit;
 use crate::matrix::{Matrix, add_scaled, dot};
 use crate::profile::Criterion;
 use crate::random::{Layout, factor_derivatives};
+use crate::term_basis::turned_pair;
 
 const METHOD: &str = "Kenward and Roger's method";
 
@@ -28,7 +29,7 @@ pub struct KenwardRoger {
     pub covariance: Matrix,
     /// Φ_A: the adjusted covariance of the coefficients.
     pub adjusted: Matrix,
-    /// P_r for each variance or covariance, the residual variance last.
+    /// P_r for each variance or covariance (of [well-conditioned columns](crate::term_basis)), the residual variance last.
     pub p: Vec<Matrix>,
     /// W: the asymptotic covariance of the variances and covariances.
     pub w: Matrix,
@@ -46,6 +47,8 @@ pub struct ScaledF {
 impl KenwardRoger {
     /// Prepares the tests of a linear mixed model fitted by REML.
     pub fn new(design: &Design, fit: &Fit) -> Result<Self, InferenceError> {
+        let turned = turned_pair(design, fit);
+        let (design, fit) = turned.as_ref().map_or((design, fit), |(design, fit)| (design, fit));
         let state = linear_state(design, fit, METHOD)?;
         if fit.settings.criterion != Criterion::Reml {
             return Err(InferenceError::NeedsReml { method: METHOD });

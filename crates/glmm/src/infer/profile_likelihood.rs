@@ -16,6 +16,7 @@ use super::linear_state::belongs;
 use super::summary_parameters::{ParameterKind, SummaryParameter, summary_parameters};
 use crate::design::{Covariance, Design, Predictor};
 use crate::fit::{Fit, fit as refit};
+use crate::term_basis::turned_pair;
 
 /// One parameter's interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,10 +54,16 @@ pub fn profile_intervals(
     }
     let quantile = normal_quantile(0.5 + 0.5 * level);
     let linear = if fit.settings.is_linear() { Some(ConstrainedDeviance::new(design, fit)?) } else { None };
+    // What does not belong to the columns of the random terms is profiled in well-conditioned ones.
+    let turned = linear.as_ref().and_then(|_| turned_pair(design, fit));
+    let turned = turned.as_ref().map(|(design, fit)| ConstrainedDeviance::new(design, fit)).transpose()?;
     let held = HeldCoordinate::new(design, fit);
     let mut intervals = Vec::new();
     for parameter in summary_parameters(fit).into_iter().filter(|p| wanted(&p.name)) {
         let interval = match (&linear, &parameter.kind) {
+            (Some(linear), ParameterKind::Fixed(_) | ParameterKind::Dispersion) => {
+                profile_linear(turned.as_ref().unwrap_or(linear), &parameter, quantile)
+            }
             (Some(linear), _) => profile_linear(linear, &parameter, quantile),
             (None, ParameterKind::Fixed(_) | ParameterKind::Zero(_)) => {
                 profile_refits(design, fit, &parameter, quantile)

@@ -9,6 +9,7 @@ use super::linear_state::linear_state;
 use crate::design::Design;
 use crate::fit::Fit;
 use crate::matrix::{Matrix, dot};
+use crate::term_basis::turned_pair;
 
 const METHOD: &str = "Satterthwaite's method";
 
@@ -17,7 +18,7 @@ const METHOD: &str = "Satterthwaite's method";
 pub struct Satterthwaite {
     /// Covariance of the coefficients.
     pub covariance: Matrix,
-    /// Its derivatives in θ and log σ.
+    /// Its derivatives in θ (of [well-conditioned columns](crate::term_basis)) and log σ.
     pub derivatives: Vec<Matrix>,
     /// Asymptotic covariance of (θ, log σ).
     pub parameter_covariance: Matrix,
@@ -26,6 +27,8 @@ pub struct Satterthwaite {
 impl Satterthwaite {
     /// Prepares the degrees of freedom of a linear mixed model.
     pub fn new(design: &Design, fit: &Fit) -> Result<Self, InferenceError> {
+        let turned = turned_pair(design, fit);
+        let (design, fit) = turned.as_ref().map_or((design, fit), |(design, fit)| (design, fit));
         let state = linear_state(design, fit, METHOD)?;
         let indefinite = |what| InferenceError::Indefinite { what, method: METHOD };
         let x = state.parameters();

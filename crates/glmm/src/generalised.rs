@@ -17,7 +17,7 @@ use crate::verdict::{Message, Verdict};
 
 /// Central differences are taken where they cost no more than this many row visits; beyond it one-sided ones, whose error
 /// (about 1e-6 of a standard error) is as small as needed.
-const CENTRAL: usize = 200_000;
+pub const CENTRAL: usize = 200_000;
 
 /// Evaluations of one model, each from the mode that the last one predicts.
 pub struct Evaluator<'a, 'b> {

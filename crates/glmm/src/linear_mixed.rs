@@ -2,7 +2,7 @@
 
 use crate::design::{Design, Response};
 use crate::fit::{Counts, Estimates, Fit, FitError, Progress};
-use crate::generalised::improves;
+use crate::generalised::{CENTRAL, improves};
 use crate::matrix::Matrix;
 use crate::outer::{Optimum, Point, difference_hessian, forward_hessian, minimise};
 use crate::profile::{Criterion, LinearProfile, Profiled};
@@ -33,8 +33,12 @@ pub fn fit_linear(design: &Design, settings: &Settings, observer: &mut dyn FnMut
         observer(Progress { evaluations, log_lik: -value, theta });
         Some((value, gradient.into_iter().map(|g| 0.5 * g).collect()))
     };
-    let mut hessian =
-        |evaluate: &mut crate::outer::Evaluate, point: &Point| difference_hessian(evaluate, point, &steps(&point.x));
+    let central = profile.rows * profile.layout.parameters() < CENTRAL;
+    let mut hessian = |evaluate: &mut crate::outer::Evaluate, point: &Point| {
+        let steps = steps(&point.x);
+        let short = if central { None } else { forward_hessian(evaluate, point, &steps) };
+        short.or_else(|| difference_hessian(evaluate, point, &steps))
+    };
     let mut run = |theta: Vec<f64>| -> Result<Optimum, FitError> {
         let failed = || FitError::Evaluation { problem: "the penalised least-squares problem has no solution".into() };
         let (value, gradient) = evaluate(&theta).ok_or_else(failed)?;

@@ -279,7 +279,7 @@ fn columns(study: &Study) -> FailureColumns {
     FailureColumns {
         case: "image".into(),
         algorithm: "algorithm".into(),
-        groups: vec!["surgery".into(), "procedure".into()],
+        groups: vec!["procedure".into()],
         outcome: Outcome::Column("failure".into()),
         score: None,
         energy: None,

@@ -75,7 +75,7 @@ fn speed(kind: &str) -> Value {
     let x = normal([512, 6], &mut rng, &Device::flex(), DType::F32);
     let condition = normal([512, 256], &mut rng, &Device::flex(), DType::F32);
     let mut trainer = Trainer::new(flow, train_settings(1000), 1).expect("settings in range");
-    let mut step = |trainer: &mut Trainer<Flow>| {
+    let step = |trainer: &mut Trainer<Flow>| {
         let loss = |flow: &Flow, _: &mut ChaCha8Rng| {
             let projected = flow.project(Some(&condition)).expect("a condition of 256");
             flow.log_density(x.clone(), &projected).expect("6 numbers").mean().neg()

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Invertible networks beside FrEIA (PyPI, on PyTorch): speed of training and sampling, and inverse kinematics.
 
-    python3 benches/inn_peers.py --bench PROGRAM [--parts speed kinematics] [--seeds N] --out benches/results/inn
+    python3 benches/inn_peers.py --bench PROGRAM [--parts speed kinematics modes] [--seeds N] --out benches/results/inn
 
 Needs `FrEIA` and `torch` (PyPI). PROGRAM is the built bench (`cargo bench -p regiscope-inn --bench inn --no-run` prints its
 path). Both sides run on one thread, one after the other, in turns; times are processor time (user and system). Kinematics:
 6 all-in-one blocks with 128-128, batch 500, 3,000 steps of Adam at 2e-3 with a warm-up of 50 steps and half a cosine, the
-exact posterior by importance resampling, the same scores on both sides.
+exact posterior by importance resampling, the same scores on both sides. Parts that are not asked for stay as OUT.json has
+them; `modes` (eight modes by colour) has no peer.
 
 Writes OUT.json and OUT.md.
 """
@@ -27,6 +28,7 @@ import torch
 import FrEIA.framework as framework
 import FrEIA.modules as modules
 
+PARTS = ["speed", "kinematics", "modes"]
 LENGTHS = (0.5, 0.5, 1.0)
 DEVIATIONS = numpy.array([0.25, 0.5, 0.5, 0.5])
 
@@ -164,7 +166,16 @@ def arm(seed, steps):
             drawn = drawn.numpy().astype(float)
             errors.append(float(((hand(drawn) - y) ** 2).sum(1).mean()))
             discrepancies.append(float(mmd2(drawn, truth)))
-    return {"seed": seed, "steps": steps, "training_core_s": training, "nll": nll,
+        ranks = []
+        for _ in range(1000):
+            truth = rng.normal(size=(1, 4)) * DEVIATIONS
+            drawn, _ = net(torch.randn(99, 4), c=[tensor(hand(truth)).expand(99, 2)], rev=True)
+            ranks.append(((drawn.numpy() < truth).sum(0) + rng.random(4)) / 100)
+    ranks = numpy.sort(numpy.array(ranks), 0)
+    low, high = (numpy.arange(1000) / 1000)[:, None], (numpy.arange(1, 1001) / 1000)[:, None]
+    distances = numpy.maximum(numpy.abs(ranks - low), numpy.abs(high - ranks)).max(0)
+    bounds = {"distances": distances.tolist(), "bound": 1.358 / 1000**0.5, "joint_bound": 1.593 / 1000**0.5}
+    return {"seed": seed, "steps": steps, "training_core_s": training, "nll": nll, "calibration": bounds,
             "nll_without_constant": nll - 2 * math.log(2 * math.pi),
             "mmd2": statistics.mean(discrepancies), "resimulation_squared_error": statistics.mean(errors)}
 
@@ -182,6 +193,11 @@ def middle(values):
     return statistics.median(values)
 
 
+def calibration(run):
+    found = run["calibration"]
+    return f"{max(found['distances']):.3f} ({found['joint_bound']:.3f})"
+
+
 def table(results):
     lines = []
     if "speed" in results:
@@ -192,14 +208,20 @@ def table(results):
             a, b = middle(mine["samples_per_core_s"]), middle(theirs["samples_per_core_s"])
             lines.append(f"| {mine['kind']} | samples per core-s | {a:.0f} | {b:.0f} | {a / b:.2f} |")
         lines.append("")
+    if "modes" in results:
+        lines += ["| eight modes | found | largest error of a mass | mass off every mode |", "|---|---|---|---|"]
+        for run in results["modes"]["regiscope-inn"]:
+            lines.append(f"| seed {run['seed']} | {run['modes_found']} of 8 | {run['largest_mass_error']:.4f} "
+                         f"| {run['mass_off_every_mode']:.4f} |")
+        lines.append("")
     if "kinematics" in results:
-        lines += ["| inverse kinematics | NLL | NLL without ½ d ln 2π | MMD² | re-simulation | training, core-s |",
-                  "|---|---|---|---|---|---|"]
+        lines += ["| inverse kinematics | NLL | NLL without ½ d ln 2π | MMD² | re-simulation | training, core-s "
+                  "| calibration: largest of 4 distances (joint 95 % bound) |", "|---|---|---|---|---|---|---|"]
         for name, runs in results["kinematics"].items():
             for run in runs:
                 lines.append(f"| {name}, seed {run['seed']} | {run['nll']:.2f} | {run['nll_without_constant']:.2f} "
                              f"| {run['mmd2']:.4f} | {run['resimulation_squared_error']:.4f} "
-                             f"| {run['training_core_s']:.0f} |")
+                             f"| {run['training_core_s']:.0f} | {calibration(run)} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -207,13 +229,17 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", required=True)
-    parser.add_argument("--parts", nargs="+", default=["speed", "kinematics"], choices=["speed", "kinematics"])
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    results = {"machine": {"cpu": cpu(), "system": platform.platform(), "threads": 1,
+    results = {}
+    if os.path.exists(arguments.out + ".json"):
+        with open(arguments.out + ".json") as file:
+            results = json.load(file)
+    results |= {"machine": {"cpu": cpu(), "system": platform.platform(), "threads": 1,
                            "torch": torch.__version__, "FrEIA": importlib.metadata.version("FrEIA")}}
     if "speed" in arguments.parts:
         results["speed"] = {"regiscope-inn": own(arguments.bench, "speed")["speed"],
@@ -222,6 +248,9 @@ def main():
         mine = own(arguments.bench, "kinematics", f"seeds={arguments.seeds}", f"steps={arguments.steps}")
         results["kinematics"] = {"regiscope-inn": mine["kinematics"],
                                  "FrEIA": [arm(seed, arguments.steps) for seed in range(arguments.seeds)]}
+    if "modes" in arguments.parts:
+        mine = own(arguments.bench, "modes", f"seeds={arguments.seeds}", f"steps={arguments.steps}")
+        results["modes"] = {"regiscope-inn": mine["modes"]}
     with open(arguments.out + ".json", "w") as file:
         json.dump(results, file, indent=1)
     with open(arguments.out + ".md", "w") as file:

@@ -24,6 +24,7 @@ mod fused;
 pub mod image;
 pub mod layer;
 pub mod mmd;
+pub mod objective;
 pub mod se3;
 mod spline;
 pub mod subnet;
@@ -36,6 +37,11 @@ pub use base::{Base, BaseSettings};
 pub use error::InnError;
 pub use flow::{Flow, FlowSettings, Projected};
 pub use layer::{Layer, LayerSettings, MixingKind, Networks};
+pub use objective::Objective;
 pub use se3::{PoseFlow, PoseFlowSettings, PoseProjected, PoseSamples};
 pub use subnet::{Activation, Subnet};
 pub use transform::Transform;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/inn.md")]
+mod page {}

@@ -112,7 +112,7 @@ fn mistakes_are_told_in_sentences() {
     let said = |table: &str| {
         std::fs::write(folder.path().join("t.csv"), table).unwrap();
         let text = "[ranking.table]\ndata = \"t.csv\"\ncase = \"c\"\nalgorithm = \"a\"\nvalue = \"v\"\n";
-        start(&checked(text, folder.path()).unwrap(), &folder.path().join("x")).unwrap_err()
+        start(&checked(text, folder.path()).unwrap(), &folder.path().join(format!("x{}", table.len()))).unwrap_err()
     };
     assert!(said("c,a,v\n1,A,1\n1,A,2\n").contains("line 3 repeats"));
     assert!(said("c,a,v\n1,A,1\n1,B,\n").contains("no value"));

@@ -12,11 +12,11 @@ use regiscope_diffeo::transport::MapKernel;
 /// Accuracy and cost of the variants.
 pub fn choices(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
-    variants().into_iter().map(|(name, settings)| row(&pair, name.into(), &settings, false)).collect()
+    variants(pair.grid.shape).into_iter().map(|(name, settings)| row(&pair, name.into(), &settings, false)).collect()
 }
 
-fn variants() -> Vec<(&'static str, Settings)> {
-    let usual = presets::settings(Preset::Default, Model::H1Div);
+fn variants(shape: [usize; 3]) -> Vec<(&'static str, Settings)> {
+    let usual = presets::settings(Preset::Default, Model::H1Div, shape);
     let each = |change: fn(&mut Stage)| {
         let mut settings = usual.clone();
         settings.stages.iter_mut().for_each(change);
@@ -30,9 +30,9 @@ fn variants() -> Vec<(&'static str, Settings)> {
     vec![
         ("as it is", usual.clone()),
         ("no guard of det F", unguarded),
-        ("no penalty on the divergence", presets::settings(Preset::Default, Model::H1)),
+        ("no penalty on the divergence", presets::settings(Preset::Default, Model::H1, shape)),
         ("velocities of all waves of a grid", each(|s| s.band = 1.0)),
-        ("no quarter grid", of_stages(|s| s.coarsening < 4.0)),
+        ("no grid coarser than half", of_stages(|s| s.coarsening < 4.0)),
         ("no full grid", of_stages(|s| s.coarsening > 1.0)),
         ("flow on the images' own grid", each(|s| s.discretisation.coarsening = 1.0)),
         ("two time steps", each(|s| s.discretisation.squarings = 1)),

@@ -54,7 +54,7 @@ fn distance(images: &Images<f32>, a: &VectorField<f32>, b: &VectorField<f32>) ->
 }
 
 fn solve(images: &Images<f32>, model: Model, preset: Preset, beta: f64, squarings: u32) -> Solution<f32> {
-    let mut settings = presets::settings(preset, model);
+    let mut settings = presets::settings(preset, model, images.grid.shape);
     settings.weight = Weight::Fixed(beta);
     for stage in &mut settings.stages {
         stage.discretisation.squarings = squarings;
@@ -99,7 +99,7 @@ pub fn known() -> Vec<Row> {
     cases
         .map(|(name, n, beta, squarings)| {
             let (images, truth) = if name == "waves" { identified(n) } else { pair(n) };
-            let mut settings = presets::settings(Preset::Default, Model::H1);
+            let mut settings = presets::settings(Preset::Default, Model::H1, images.grid.shape);
             settings.weight = Weight::Fixed(beta);
             settings.decrease_tolerance = 1e-4;
             for stage in &mut settings.stages {

@@ -43,14 +43,16 @@ pub fn row(pair: &Pair, name: String, settings: &Settings, curve: bool) -> Row {
 pub fn presets(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
     let curve = named.get("curve").is_none_or(|word| *word != "no");
-    let run = |p: Preset| row(&pair, p.name().into(), &presets::settings(p, Model::H1Div), curve);
+    let run = |p: Preset| row(&pair, p.name().into(), &presets::settings(p, Model::H1Div, pair.grid.shape), curve);
     Preset::ALL.map(run).into()
 }
 
 /// Every model at the default preset.
 pub fn models(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
-    Model::ALL.map(|m| row(&pair, m.name().into(), &presets::settings(Preset::Default, m), false)).into()
+    Model::ALL
+        .map(|m| row(&pair, m.name().into(), &presets::settings(Preset::Default, m, pair.grid.shape), false))
+        .into()
 }
 
 /// Products of a Newton system, at half resolution, as the weight falls by √10 from level to level: the first level is
@@ -61,7 +63,7 @@ pub fn krylov(named: &Named) -> Vec<Row> {
     let levels: Vec<f64> = (0..5).map(|i| 10f64.powf(-2.0 - 0.5 * f64::from(i))).collect();
     let mut rows = Vec::new();
     for preconditioner in [Choice::Regularisation, Choice::ZeroVelocity, Choice::TwoLevel] {
-        let mut settings = presets::settings(Preset::Default, Model::H1Div);
+        let mut settings = presets::settings(Preset::Default, Model::H1Div, pair.grid.shape);
         let stage = *settings.stages.iter().find(|s| s.coarsening == 2.0).expect("presets have a half grid");
         let level = Stage { krylov_steps: 200, gradient_tolerance: 0.02, preconditioner, inner_steps: 100, ..stage };
         settings.stages = levels
@@ -97,10 +99,10 @@ pub fn krylov(named: &Named) -> Vec<Row> {
 /// The default preset on cubes of 64³ to 256³ samples: the median of three runs each, but one of the largest.
 pub fn cost(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
-    let settings = presets::settings(Preset::Default, Model::H1Div);
     [64, 80, 96, 128, 160, 192, 256]
         .map(|n| {
             let cube = pair.resampled([n; 3]);
+            let settings = presets::settings(Preset::Default, Model::H1Div, [n; 3]);
             let runs = if n > 128 { 1 } else { 3 };
             let mut all: Vec<Timed> = (0..runs).map(|_| timed(&cube, &settings, Wanted::default())).collect();
             all.sort_by(|a, b| a.core_s.total_cmp(&b.core_s));
@@ -122,7 +124,7 @@ pub fn cost(named: &Named) -> Vec<Row> {
 /// One preset on one thread and on two, in turn: the medians of `repetitions=5` runs, and the load of the machine.
 pub fn threads(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
-    let settings = settings_of(named);
+    let settings = settings_of(named, pair.grid.shape);
     let repetitions: usize = named.get("repetitions").map_or(5, |n| n.parse().expect("repetitions= is a number"));
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
@@ -187,7 +189,7 @@ pub fn peak(named: &Named) {
     // The peak begins anew here, on Linux.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = resident("VmRSS");
-    timed(&pair, &settings_of(named), Wanted::default());
+    timed(&pair, &settings_of(named, pair.grid.shape), Wanted::default());
     let fields = (resident("VmHWM") - before) / (4.0 * pair.grid.len() as f64);
     println!("PEAK {}", json!([resident("VmHWM") / 1024f64.powi(3), fields]));
 }

@@ -93,7 +93,7 @@ pub fn timed(pair: &Pair, settings: &Settings, wanted: Wanted) -> Timed {
 }
 
 /// The settings that the arguments name.
-pub fn settings_of(named: &BTreeMap<&str, &str>) -> Settings {
+pub fn settings_of(named: &BTreeMap<&str, &str>, shape: [usize; 3]) -> Settings {
     if let Some(path) = named.get("settings") {
         let text = std::fs::read_to_string(path).expect("the settings can be read");
         return serde_json::from_str(&text).expect("the settings can be understood");
@@ -102,13 +102,13 @@ pub fn settings_of(named: &BTreeMap<&str, &str>) -> Settings {
     let preset = Preset::ALL.into_iter().find(|p| p.name() == preset).expect("preset=fast, default or accurate");
     let model = named.get("model").copied().unwrap_or("h1-div");
     let model = Model::ALL.into_iter().find(|m| m.name() == model).expect("model= one of the models");
-    presets::settings(preset, model)
+    presets::settings(preset, model, shape)
 }
 
 /// Runs one registration and prints its steps and figures.
 pub fn one(named: &BTreeMap<&str, &str>) -> Vec<Row> {
     let pair = Pair::read(named);
-    let settings = settings_of(named);
+    let settings = settings_of(named, pair.grid.shape);
     if named.contains_key("show") {
         println!("{}", serde_json::to_string(&settings).expect("plain JSON"));
     }

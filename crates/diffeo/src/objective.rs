@@ -297,10 +297,15 @@ impl<R: Real> Problem<R> {
         unpack(&evaluation.flow.displacement(self.discretisation.map), [R::one(); 3])
     }
 
+    /// Determinant of the derivative of an evaluation's map, on the flow's grid.
+    pub fn determinant(&self, evaluation: &Evaluation<R>) -> Vec<R> {
+        determinant(self.flow_grid.shape, &self.displacement(evaluation))
+    }
+
     /// Least and greatest determinant of the derivative of an evaluation's map.
     pub fn determinant_range(&self, evaluation: &Evaluation<R>) -> [f64; 2] {
-        let determinants = determinant(self.flow_grid.shape, &self.displacement(evaluation));
-        let (low, high) = determinants
+        let (low, high) = self
+            .determinant(evaluation)
             .par_iter()
             .map(|&d| (d.wide(), d.wide()))
             .reduce(|| (f64::INFINITY, f64::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)));

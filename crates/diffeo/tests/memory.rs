@@ -50,7 +50,7 @@ fn memory_is_as_foretold_and_below_twenty_fields() {
             (0..grid.len()).map(|i| 0.3 * value(i)).collect()
         };
         for preset in [Preset::Fast, Preset::Default] {
-            let mut settings = presets::settings(preset, Model::default());
+            let mut settings = presets::settings(preset, Model::default(), shape);
             settings.stages.iter_mut().for_each(|s| (s.newton_steps, s.krylov_steps) = (1, 1));
             let components = vec![Component { fixed: image(0.0), moving: image(0.2), weight: 1.0 }];
             let images = Images { grid, components, mask: None, distance: Distance::SumOfSquares };

@@ -28,6 +28,9 @@ pub trait DataTerm<T: Real> {
     /// Least and largest det F of the map.
     fn determinant_range(&self, evaluation: &Self::Evaluation) -> [f64; 2];
 
+    /// det F of the map at every sample of the velocities' grid.
+    fn determinant(&self, evaluation: &Self::Evaluation) -> Vec<T>;
+
     /// Adds the gradient.
     fn linearise(&self, evaluation: Self::Evaluation) -> Self::Linearisation;
 

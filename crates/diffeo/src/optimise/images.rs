@@ -152,6 +152,10 @@ impl<T: Real> DataTerm<T> for ImageTerm<T> {
         self.problem.determinant_range(evaluation)
     }
 
+    fn determinant(&self, evaluation: &Evaluation<T>) -> Vec<T> {
+        self.problem.determinant(evaluation)
+    }
+
     fn linearise(&self, evaluation: Evaluation<T>) -> Linearisation<T> {
         self.problem.linearise(evaluation)
     }

@@ -109,7 +109,7 @@ impl Sizes {
         let push = 4.0 * self.flow + channels * self.fine;
         let pull = channels * self.fine + self.between + 4.0 * self.flow;
         // The weight and what threads collect of it.
-        let transpose = 8.0 * self.flow;
+        let transpose = 9.5 * self.flow;
         kept + tangent.max(push).max(pull).max(transpose)
     }
 }

@@ -13,6 +13,7 @@ pub mod precondition;
 pub mod presets;
 pub mod reduction;
 pub mod register;
+pub mod relax;
 pub mod settings;
 mod stage;
 mod weight;

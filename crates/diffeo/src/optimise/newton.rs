@@ -8,6 +8,7 @@ use super::krylov::{KrylovLimits, KrylovWork, conjugate_gradients};
 use super::line_search::{LineSearch, backtrack};
 use super::precondition::{Coarse, Preconditioner};
 use super::reduction::Reduction;
+use super::relax::{ROUNDS, outside, relax, within};
 use crate::coefficients::Coefficients;
 use crate::field::{VectorField, zeros};
 use crate::real::Real;
@@ -42,6 +43,8 @@ pub struct NewtonLimits {
     pub decrease_tolerance: f64,
     /// The search along the step.
     pub line_search: LineSearch,
+    /// Least and largest det F; where a step leaves them it is made smoother, see [`super::relax`].
+    pub range: Option<[f64; 2]>,
 }
 
 /// How the iteration ended.
@@ -118,14 +121,17 @@ pub fn newton<T: Real, D: DataTerm<T>>(
     if done.steps >= limits.steps {
         return Ending::StepLimit;
     }
-    let mut point = evaluate(level, limits.beta, unknown, &mut trial, &mut velocity);
+    // Where a run is taken up again its point stays what it was.
+    let first_limits = if done.steps > 0 { NewtonLimits { range: None, ..limits } } else { limits };
+    let mut point = evaluate(level, first_limits, unknown, &mut trial, &mut velocity);
     for number in done.steps + 1.. {
         if level.data.relative_mismatch(&point.evaluation) <= ALIKE {
             return Ending::Converged;
         }
         let objective = point.objective;
-        // A map that has folded already, as prolongation can make it, may stay so while it unfolds.
-        let folded = point.jacobian[0].min(0.0);
+        // A map that has left the range already, as prolongation can make it, may stay there while it comes back.
+        let range = limits.range.unwrap_or([f64::MIN_POSITIVE, f64::INFINITY]);
+        let range = [point.jacobian[0].min(range[0]), point.jacobian[1].max(range[1])];
         let at = level.data.linearise(point.evaluation);
         level.reduction.pull_back(level.data.gradient(&at), &mut gradient);
         level.reduction.add_penalty(limits.beta, unknown, &mut gradient);
@@ -155,11 +161,12 @@ pub fn newton<T: Real, D: DataTerm<T>>(
         let accepted = backtrack(limits.line_search, objective, slope, |step| {
             trial.clone_from(unknown);
             trial.add_scaled(step, &direction);
-            let point = evaluate(level, limits.beta, &trial, &mut gradient, &mut velocity);
-            (point.jacobian[0] > folded).then_some((point.objective, point))
+            let point = evaluate(level, limits, &mut trial, &mut gradient, &mut velocity);
+            within(point.jacobian, range).then_some((point.objective, point))
         });
         let Some(accepted) = accepted else { return Ending::Stalled };
-        unknown.add_scaled(accepted.step, &direction);
+        // The trial that was accepted is the last one.
+        unknown.clone_from(&trial);
         point = accepted.state;
         last_decrease = (objective - point.objective) / objective;
         let step = Step {
@@ -184,19 +191,35 @@ pub fn newton<T: Real, D: DataTerm<T>>(
     unreachable!("the loop ends by returning")
 }
 
-/// J and det F at an unknown. `scratch` and `velocity` are overwritten.
+/// J and det F at an unknown, which is made smoother where det F leaves the range. `scratch` and `velocity` are overwritten.
 fn evaluate<T: Real, D: DataTerm<T>>(
     level: &Level<T, D>,
-    beta: f64,
-    unknown: &Coefficients<T>,
+    limits: NewtonLimits,
+    unknown: &mut Coefficients<T>,
     scratch: &mut Coefficients<T>,
     velocity: &mut VectorField<T>,
 ) -> Point<D::Evaluation> {
-    level.reduction.velocity(unknown, scratch, velocity);
-    let evaluation = level.data.evaluate(velocity);
+    let transport = |unknown: &Coefficients<T>, scratch: &mut Coefficients<T>, velocity: &mut VectorField<T>| {
+        level.reduction.velocity(unknown, scratch, velocity);
+        let evaluation = level.data.evaluate(velocity);
+        let jacobian = level.data.determinant_range(&evaluation);
+        (evaluation, jacobian)
+    };
+    let (mut evaluation, mut jacobian) = transport(unknown, scratch, velocity);
+    if let Some(range) = limits.range {
+        for _ in 0..ROUNDS {
+            if within(jacobian, range) {
+                break;
+            }
+            let marks = outside(&level.data.determinant(&evaluation), range);
+            drop(evaluation);
+            relax(&level.reduction, marks, unknown, velocity);
+            (evaluation, jacobian) = transport(unknown, scratch, velocity);
+        }
+    }
     let distance = level.data.distance(&evaluation);
-    let jacobian = level.data.determinant_range(&evaluation);
-    Point { objective: distance + beta * level.reduction.energy(unknown), distance, evaluation, jacobian }
+    let objective = distance + limits.beta * level.reduction.energy(unknown);
+    Point { objective, distance, evaluation, jacobian }
 }
 
 struct Spent {

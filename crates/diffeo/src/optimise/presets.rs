@@ -1,11 +1,12 @@
 //! Settings that were tuned, by the name of what they are good for.
 //!
 //! They were tuned on a pair of brains of 128×150×128 samples (2 mm) with intensities in [0, 1]; the table `presets` of the
-//! bench `diffeo` measures them. Four findings shape them. Most of the way is made on the grids of a quarter and half the
-//! resolution, where a step costs 1/64 and 1/8. A velocity must be resolved by its grid, or the map folds between samples:
-//! its band is 1.5 to 2 times coarser than the grid. A velocity of that band makes a map that
-//! can be followed on a grid between the two. And a penalty on the divergence lowers the mismatch that can be had at a given
-//! range of det F.
+//! bench `diffeo` measures them, there and on the same brains at twice the resolution. Five findings shape them. Most of the
+//! way is made on coarser grids, each of half the resolution of the next, down to some 32 samples a side: a step there costs
+//! 1/8 of one on the next grid. A velocity must be resolved by its grid, or the map folds between samples: its band is 1.5
+//! to 2 times coarser than the grid. A velocity of that band makes a map that can be followed on a grid between the two. A
+//! penalty on the divergence lowers the mismatch that can be had at a given range of det F. And a map folds at a few places
+//! first: where the velocity is made smoother there alone, the rest can go on at a low weight.
 
 use super::line_search::LineSearch;
 use super::precondition::Choice;
@@ -42,24 +43,35 @@ impl Preset {
     }
 }
 
-/// The settings of a preset for a model.
-pub fn settings(preset: Preset, model: Model) -> Settings {
-    let (factor, bound, mut stages) = match preset {
-        Preset::Fast => (2.0, 0.2, vec![stage(4.0, 10.0, 4, 4), stage(4.0, 1.0, 3, 6), stage(2.0, 1.0, 3, 5)]),
-        Preset::Default => (
-            1.0,
-            0.2,
-            vec![stage(4.0, 20.0, 4, 4), stage(4.0, 2.0, 4, 6), stage(2.0, 1.0, 5, 8), stage(1.0, 1.0, 1, 6)],
-        ),
-        Preset::Accurate => {
-            // Three steps on the finest grid, with finer waves, followed on the images' own grid: on a coarser one the map that
-            // is put out left its range of det F while that of the run did not. It takes more memory than the others.
-            let usual = stage(1.0, 1.0, 3, 6);
-            let discretisation = Discretisation { coarsening: 1.0, ..usual.discretisation };
-            let finest = Stage { band: 1.5, discretisation, ..usual };
-            (1.0, 0.1, vec![stage(4.0, 20.0, 4, 4), stage(4.0, 2.0, 4, 6), stage(2.0, 1.0, 5, 8), finest])
-        }
+/// The settings of a preset for a model and images of a shape.
+pub fn settings(preset: Preset, model: Model, shape: [usize; 3]) -> Settings {
+    let coarsest = coarsest(shape);
+    let (factor, bound) = match preset {
+        Preset::Fast => (2.0, 0.2),
+        Preset::Default => (1.0, 0.2),
+        Preset::Accurate => (1.0, 0.1),
     };
+    let fast = preset == Preset::Fast;
+    let mut stages = vec![
+        stage(coarsest, if fast { 10.0 } else { 20.0 }, 4, 4),
+        stage(coarsest, if fast { 1.0 } else { 2.0 }, if fast { 3 } else { 4 }, 6),
+    ];
+    let mut coarsening = coarsest / 2.0;
+    while coarsening >= 2.0 {
+        stages.push(if fast { stage(coarsening, 1.0, 3, 5) } else { stage(coarsening, 1.0, 5, 8) });
+        coarsening /= 2.0;
+    }
+    match preset {
+        Preset::Fast => {}
+        Preset::Default => stages.push(stage(1.0, 1.0, 2, 8)),
+        Preset::Accurate => {
+            // Finer waves, followed on the images' own grid: on a coarser one the map that is put out left its range of
+            // det F while that of the run did not. It takes more memory than the others.
+            let usual = stage(1.0, 1.0, 5, 8);
+            let discretisation = Discretisation { coarsening: 1.0, ..usual.discretisation };
+            stages.push(Stage { band: 1.5, discretisation, ..usual });
+        }
+    }
     let Tuned { weight, two_level } = tuned(model);
     // The weight of this model is where det F wants it, whatever the preset.
     let factor = if model == Model::H1 { 1.0 } else { factor };
@@ -77,6 +89,12 @@ pub fn settings(preset: Preset, model: Model) -> Settings {
         decrease_tolerance: 1e-3,
         line_search: LineSearch::default(),
     }
+}
+
+/// How many times coarser the first grid is: a power of two that leaves some 32 samples along the shortest axis, 4 at least.
+fn coarsest(shape: [usize; 3]) -> f64 {
+    let halvings = (shape.into_iter().min().unwrap_or(1) / 32).max(1).ilog2();
+    2f64.powi(halvings.max(2) as i32)
 }
 
 /// How many times coarser than the images' own grid that of the flow is, where the velocity's band is twice coarser. It
@@ -100,7 +118,7 @@ fn tuned(model: Model) -> Tuned {
     let (weight, two_level) = match model {
         // Without a penalty on the divergence a lower weight leaves the range of det F that presets promise.
         Model::H1 => (2e-2, None),
-        Model::H1Div => (5e-4, None),
+        Model::H1Div => (2e-4, None),
         Model::H1Stokes => (1e-3, None),
         Model::H2 => (5e-5, Some(15)),
         Model::H3 => (5e-7, Some(20)),

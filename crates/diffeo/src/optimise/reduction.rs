@@ -26,6 +26,11 @@ impl<T: Real> Reduction<T> {
         self.fft.band()
     }
 
+    /// Shape of the velocities' grid.
+    pub fn shape(&self) -> [usize; 3] {
+        self.fft.shape()
+    }
+
     /// Scalar Fourier transforms done so far.
     pub fn transforms(&self) -> u64 {
         self.fft.count()
@@ -36,6 +41,24 @@ impl<T: Real> Reduction<T> {
         scratch.clone_from(unknown);
         let regularisation = self.regularisation;
         self.waves.map_vectors(&mut scratch.components, |k, c| regularisation.apply_inverse_root(k, c));
+        for (spectrum, field) in scratch.components.iter().zip(out) {
+            self.fft.inverse(spectrum, field);
+        }
+    }
+
+    /// G∗v for v = S w and a Gaussian G whose standard deviation is a sample of a grid that just carries the band. Three
+    /// transforms. `scratch` is overwritten.
+    pub fn smooth_velocity(&self, unknown: &Coefficients<T>, scratch: &mut Coefficients<T>, out: &mut VectorField<T>) {
+        scratch.clone_from(unknown);
+        let regularisation = self.regularisation;
+        let waves = &self.waves;
+        let damping = |k: [f64; 3]| {
+            let exponent: f64 = (0..3).map(|a| (k[a] * waves.finest_step(a)).powi(2)).sum();
+            T::of((-0.5 * exponent).exp())
+        };
+        waves.map_vectors(&mut scratch.components, |k, c| {
+            regularisation.apply_inverse_root(k, c).map(|c| c.scale(damping(k)))
+        });
         for (spectrum, field) in scratch.components.iter().zip(out) {
             self.fft.inverse(spectrum, field);
         }

@@ -5,6 +5,7 @@ use super::images::{ImageTerm, Images, ImagesError};
 use super::newton::{Done, Ending, NewtonLimits, newton};
 use super::observer::{Observer, Outcome, Progress, Solution, Work};
 use super::reduction::Reduction;
+use super::relax::{ROUNDS, outside, relax, within};
 use super::settings::{Settings, SettingsError, Stage, Weight};
 use super::stage::{StageLevel, same_level, stage_band, stage_grid};
 use super::weight::{Next, Origin, keeps_bound, next};
@@ -13,7 +14,7 @@ use crate::field::{VectorField, zeros};
 use crate::grid::Grid;
 use crate::objective::ProblemError;
 use crate::real::Real;
-use crate::transport::map::{SQUARINGS, determinant_range, output};
+use crate::transport::map::{SQUARINGS, determinant, determinant_range, output};
 
 /// Where a run begins.
 #[derive(Clone, Debug)]
@@ -104,7 +105,10 @@ pub fn register<T: Real>(
         // A stage's own map is that of few steps on its grid; a bound is one of the map that is handed back. A guard of an
         // earlier stage makes do with the former.
         let matters = last || stage.seek_weight && matches!(settings.weight, Weight::JacobianBound { .. });
-        let judged = matters.then(|| Judged::new(&grid, settings, &state.unknown, &mut record.work));
+        let judged = matters.then(|| {
+            let range = if last { guarded_range(settings.weight) } else { None };
+            Judged::within(range, &grid, settings, &mut state.unknown, &mut record.work)
+        });
         if let Some(judged) = &judged {
             state.position.jacobian = judged.jacobian;
         }
@@ -139,7 +143,41 @@ struct Judged<T> {
     jacobian: [f64; 2],
 }
 
+/// The range of det F that steps keep to.
+fn guarded_range(weight: Weight) -> Option<[f64; 2]> {
+    match weight {
+        Weight::Guarded { bound, .. } => Some([bound, 1.0 / bound]),
+        Weight::Fixed(_) | Weight::JacobianBound { .. } => None,
+    }
+}
+
 impl<T: Real> Judged<T> {
+    /// The same, made smoother where det F leaves a range.
+    fn within(
+        range: Option<[f64; 2]>,
+        grid: &Grid,
+        settings: &Settings,
+        unknown: &mut Coefficients<T>,
+        work: &mut Work,
+    ) -> Self {
+        let mut judged = Self::new(grid, settings, unknown, work);
+        let Some(range) = range else { return judged };
+        for _ in 0..ROUNDS {
+            if within(judged.jacobian, range) {
+                break;
+            }
+            let Self { mut velocity, displacement, .. } = judged;
+            let marks = outside(&determinant(grid.shape, &displacement), range);
+            drop(displacement);
+            let reduction = Reduction::new(grid, unknown.band(), settings.regularisation);
+            relax(&reduction, marks, unknown, &mut velocity);
+            work.transforms += reduction.transforms();
+            drop(velocity);
+            judged = Self::new(grid, settings, unknown, work);
+        }
+        judged
+    }
+
     fn new(grid: &Grid, settings: &Settings, unknown: &Coefficients<T>, work: &mut Work) -> Self {
         let reduction = Reduction::new(grid, unknown.band(), settings.regularisation);
         let mut velocity = zeros(grid.len());
@@ -255,6 +293,7 @@ fn run_stage<T: Real>(
         gradient_tolerance: stage.gradient_tolerance,
         decrease_tolerance: settings.decrease_tolerance,
         line_search: settings.line_search,
+        range: guarded_range(settings.weight),
     };
     let Checkpoint { position, unknown, accepted } = state;
     let Record { work, history } = record;

@@ -36,7 +36,7 @@ fn pair<T: Real>(shape: [usize; 3]) -> Images<T> {
 }
 
 fn quick(model: Model) -> Settings {
-    let mut settings = presets::settings(Preset::Default, model);
+    let mut settings = presets::settings(Preset::Default, model, [32; 3]);
     settings.stages.remove(0);
     settings.stages.remove(0);
     for stage in &mut settings.stages {

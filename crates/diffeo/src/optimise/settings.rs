@@ -27,8 +27,8 @@ pub struct Settings {
 pub enum Weight {
     /// This one.
     Fixed(f64),
-    /// This one, unless det F leaves [bound, 1/bound] in a stage marked for it or in the last one; that is then repeated with
-    /// a larger one.
+    /// This one. Where det F leaves [bound, 1/bound] the velocity is made smoother around that place, see [`super::relax`]; if
+    /// that does not help in a stage marked for it or in the last one, the stage is repeated with a larger weight.
     Guarded {
         /// The weight to begin with.
         beta: f64,

@@ -13,6 +13,8 @@ use rustfft::num_complex::Complex;
 #[derive(Clone, Debug)]
 pub struct Wavenumbers {
     axes: [Vec<Option<f64>>; 3],
+    /// Spacing of a grid that just carries the band, units of length.
+    steps: [f64; 3],
 }
 
 impl Wavenumbers {
@@ -24,7 +26,13 @@ impl Wavenumbers {
             let value = |j: usize| (2 * j != band[a]).then(|| base * wavenumber(j, band[a]) as f64);
             (0..entries[a]).map(value).collect()
         });
-        Self { axes }
+        let steps = std::array::from_fn(|a| grid.shape[a] as f64 * grid.step(a) / band[a] as f64);
+        Self { axes, steps }
+    }
+
+    /// Spacing along an axis of a grid that just carries the band, in units of length.
+    pub fn finest_step(&self, axis: usize) -> f64 {
+        self.steps[axis]
     }
 
     /// Shape of the spectrum.

@@ -1,7 +1,7 @@
 //! Where threads collect what their points scatter, and the sum of it all in a fixed order.
 //!
-//! Each thread has its own planes, from the lowest that its points reach to the highest, so that sums are the same to
-//! the bit whenever the number of threads is.
+//! Slabs of planes are scattered each into planes of their own, from the lowest that their points reach to the highest.
+//! Slabs do not depend on the number of threads, and so neither do the sums, to the bit.
 
 use super::squaring::Vectors;
 use crate::interpolate::block::{Planes, Quad};
@@ -10,6 +10,16 @@ use crate::interpolate::padded::PAD;
 use crate::real::Real;
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// Slabs at most: as many threads find work.
+const SLABS: usize = 16;
+/// Planes of a slab at least: thinner ones would collect mostly outside of themselves.
+const THINNEST: usize = 16;
+
+/// Number of planes in a slab of a grid of `nz`.
+pub(crate) fn slab_thickness(nz: usize) -> usize {
+    nz.div_ceil(SLABS).max(THINNEST)
+}
 
 /// Planes that receive what the points of some planes scatter. Rows and planes are padded like those of `Padded`.
 pub(crate) struct Slab<R: Real> {

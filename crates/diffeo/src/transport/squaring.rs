@@ -9,7 +9,7 @@
 //! All of them are exact for the discrete map. Every pass takes a factor, since half a squaring of −h·u is Heun's
 //! second-order step.
 
-use super::scatter::{Slab, reduce};
+use super::scatter::{Slab, reduce, slab_thickness};
 use crate::interpolate::block::{Block, LANES, Planes, Quad, locate, slopes, weights};
 use crate::interpolate::fetch;
 use crate::interpolate::four::Four;
@@ -174,7 +174,7 @@ fn tangent_row<R: Real, K: Weights<T>, const T: usize>(
 fn transpose<R: Real, K: Weights<T>, const T: usize>(d: &Vectors<R>, p: &mut Vectors<R>, factor: R) {
     let [_, _, nz] = d.shape();
     let plane = p.plane_stride();
-    let thickness = nz.div_ceil(rayon::current_num_threads());
+    let thickness = slab_thickness(nz);
     let slabs: Vec<Slab<R>> = p.data_mut()[..nz * plane]
         .par_chunks_mut(thickness * plane)
         .enumerate()
@@ -251,7 +251,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    const SHAPE: [usize; 3] = [19, 8, 11];
+    const SHAPE: [usize; 3] = [19, 8, 35];
 
     fn random(seed: u64, size: f64) -> Vectors<f64> {
         Padded::from_rows(SHAPE, |y, z, row: &mut [Quad<f64>]| {
@@ -328,6 +328,19 @@ mod tests {
                 });
             }
         }
+    }
+
+    #[test]
+    fn the_transpose_is_the_same_to_the_bit_for_every_number_of_threads() {
+        let (d, p) = (random(4, 2.5), random(6, 1.0));
+        let transposed = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+            let mut q = p.clone();
+            pool.install(|| square_transpose(&d, &mut q, 0.5, MapKernel::Linear));
+            samples(&q)
+        };
+        let one = transposed(1);
+        assert!([2, 3, 7].into_iter().all(|threads| transposed(threads) == one));
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(super) fn run(
     let [fixed_scale, moving_scale] = prepared.scales[0];
     watch.lap("preparing");
 
-    let settings = solve::settings(&task.method);
+    let settings = solve::settings(&task.method, prepared.frame.outer().shape());
     let Some(Solved { frame, solution, steps }) = solve::solve(prepared, &settings, folder, options, observer)? else {
         return Ok(None);
     };

@@ -18,8 +18,8 @@ const CHECKPOINT: &str = "state/checkpoint.bin";
 /// The steps so far.
 const STEPS: &str = "state/iterations.json";
 
-/// The solver's settings.
-pub fn settings(method: &typed::Deform) -> Settings {
+/// The solver's settings for images of a shape.
+pub fn settings(method: &typed::Deform, shape: [usize; 3]) -> Settings {
     let model = match method.model {
         typed::Model::H1 => Model::H1,
         typed::Model::H1Div => Model::H1Div,
@@ -32,7 +32,7 @@ pub fn settings(method: &typed::Deform) -> Settings {
         typed::Preset::Default => Preset::Default,
         typed::Preset::Accurate => Preset::Accurate,
     };
-    let mut settings = presets::settings(preset, model);
+    let mut settings = presets::settings(preset, model, shape);
     let usual = settings.first_weight();
     if let Some(beta) = method.beta {
         settings.weight = Weight::Fixed(beta);

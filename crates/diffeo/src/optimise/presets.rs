@@ -73,8 +73,6 @@ pub fn settings(preset: Preset, model: Model, shape: [usize; 3]) -> Settings {
         }
     }
     let Tuned { weight, two_level } = tuned(model);
-    // The weight of this model is where det F wants it, whatever the preset.
-    let factor = if model == Model::H1 { 1.0 } else { factor };
     if let Some(inner_steps) = two_level {
         for stage in &mut stages {
             stage.preconditioner = Choice::TwoLevel;
@@ -116,12 +114,11 @@ fn tuned(model: Model) -> Tuned {
     // The steeper a norm, the longer a Krylov iteration without help stays with the longest waves, whatever the weight: with
     // ten Newton steps of the fast preset the mismatch stops at 0.46 (H2) and 0.61 (H3), with two levels at 0.29 and 0.36.
     let (weight, two_level) = match model {
-        // Without a penalty on the divergence a lower weight leaves the range of det F that presets promise.
-        Model::H1 => (2e-2, None),
+        Model::H1 => (2e-3, None),
         Model::H1Div => (2e-4, None),
-        Model::H1Stokes => (1e-3, None),
-        Model::H2 => (5e-5, Some(15)),
-        Model::H3 => (5e-7, Some(20)),
+        Model::H1Stokes => (2e-4, None),
+        Model::H2 => (1e-5, Some(15)),
+        Model::H3 => (1e-7, Some(20)),
     };
     Tuned { weight, two_level }
 }

@@ -160,8 +160,23 @@ fn machine() -> Value {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').nth(1).unwrap_or("unknown");
     let version = env!("CARGO_PKG_VERSION");
-    let words = format!("{model}, {threads} threads, load of the last five minutes {load}, regiscope-diffeo {version}");
-    json!({"cpu": model, "threads": threads, "load_5_min": load, "version": version, "words": words})
+    let revision = revision();
+    let words = format!(
+        "{model}, {threads} threads, load of the last five minutes {load}, regiscope-diffeo {version} at revision {revision}"
+    );
+    json!({"cpu": model, "threads": threads, "load_5_min": load, "version": version, "revision": revision, "words": words})
+}
+
+/// The commit that is checked out, with a plus where files differ from it.
+fn revision() -> String {
+    let git = |arguments: &[&str]| {
+        let out =
+            std::process::Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments).output().ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".into() };
+    let sources = git(&["status", "--porcelain", "--", "src"]);
+    if sources.is_none_or(|changes| changes.is_empty()) { commit } else { commit + "+" }
 }
 
 fn write(path: &Path, text: &str) {

@@ -164,7 +164,7 @@ fn poses_are_judged_alone_and_by_manifest() {
         "--missing",
         "worst",
     ]);
-    assert_eq!(ranked["task"]["B"]["rank"], 1);
+    assert_eq!(ranked["task"]["B"]["rank"], 1.0);
     refused(&run([&pair[..], &["--threshold", "0"]].concat()), &["--threshold is 0"]);
     refused(&run(["challenge", "poses", "--reference", &gold, "--prediction", &targets]), &["targets.csv"]);
     misused(&run(["challenge", "poses", "--reference", &gold]), &["--prediction"]);

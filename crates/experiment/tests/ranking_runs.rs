@@ -51,7 +51,8 @@ fn a_study_becomes_ranks_tables_and_a_report() {
     let outcome = start(&checked(MINIATURE, folder.path()).unwrap(), &out).unwrap();
     assert_eq!(outcome.status, Status::Done, "{:?}", outcome.warnings);
     // Three types of surgery as tasks, four algorithms in each, six methods.
-    let rankings: serde_json::Value = serde_json::from_str(&read(&out, "rankings.json")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&read(&out, "rankings.json")).unwrap();
+    let rankings = &told["rankings"];
     let tasks = ["proctocolectomy", "rectal_resection", "sigmoid_resection"];
     for task in tasks {
         let mut ranks: Vec<f64> =
@@ -84,7 +85,7 @@ fn a_study_becomes_ranks_tables_and_a_report() {
     start(&checked(&distances, folder.path()).unwrap(), &c).unwrap();
     let other: serde_json::Value = serde_json::from_str(&read(&c, "rankings.json")).unwrap();
     for (name, of) in rankings[tasks[0]].as_object().unwrap() {
-        assert_eq!(other[tasks[0]][name]["rank"].as_f64().unwrap(), 5.0 - of["rank"].as_f64().unwrap());
+        assert_eq!(other["rankings"][tasks[0]][name]["rank"].as_f64().unwrap(), 5.0 - of["rank"].as_f64().unwrap());
     }
 }
 

@@ -95,8 +95,8 @@ fn coarsest(shape: [usize; 3]) -> f64 {
     2f64.powi(halvings.max(2) as i32)
 }
 
-/// How many times coarser than the images' own grid that of the flow is, where the velocity's band is twice coarser. It
-/// costs 0.004 of the relative mismatch and nothing of the overlap of labels, and a step there takes less than half the time.
+/// How many times coarser than the images' own grid that of the flow is, where the velocity's band is twice coarser. What
+/// that costs and saves is in the bench's table `choices`.
 const FLOW_COARSENING: f64 = 1.5;
 
 /// ω of the nearly incompressible model.
@@ -111,8 +111,7 @@ struct Tuned {
 }
 
 fn tuned(model: Model) -> Tuned {
-    // The steeper a norm, the longer a Krylov iteration without help stays with the longest waves, whatever the weight: with
-    // ten Newton steps of the fast preset the mismatch stops at 0.46 (H2) and 0.61 (H3), with two levels at 0.29 and 0.36.
+    // The steeper a norm, the longer a Krylov iteration without help stays with the longest waves, whatever the weight.
     let (weight, two_level) = match model {
         Model::H1 => (2e-3, None),
         Model::H1Div => (2e-4, None),

@@ -1,8 +1,11 @@
 //! Deformations of seeded pairs as documents: results, resumption, criteria, report.
 
+mod common;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use regiscope_experiment::{Clock, Document, Experiment, Outcome, Places, Provenance, RunOptions, Status, check, run};
+use common::options;
+use regiscope_experiment::{Document, Experiment, Outcome, Places, Status, check, run};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,18 +24,6 @@ mismatch = 0.9
 det_f = 0.05
 "#;
 
-/// A clock that stands still, so that runs differ in nothing.
-struct NoTime;
-
-impl Clock for NoTime {
-    fn wall_s(&self) -> f64 {
-        0.0
-    }
-    fn core_s(&self) -> Option<f64> {
-        None
-    }
-}
-
 fn experiment(overrides: &[(&str, &str)]) -> Experiment {
     let overrides: Vec<(String, String)> = overrides.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     let places = Places { base_dir: ".".into(), data_dir: ".".into() };
@@ -43,8 +34,7 @@ fn experiment(overrides: &[(&str, &str)]) -> Experiment {
 /// Runs; `stop_after` cancels after so many Newton steps.
 fn start(experiment: &Experiment, out: &Path, resume: bool, stop_after: Option<usize>) -> Outcome {
     let cancel = AtomicBool::new(false);
-    let provenance = Provenance::of_this_machine("0", None);
-    let options = RunOptions { resume, cancel: &cancel, provenance, clock: &NoTime, meter: None };
+    let options = options(resume, &cancel);
     run(experiment, out, options, &mut |progress| {
         if progress.stage == "deforming" && Some(progress.done) == stop_after {
             cancel.store(true, Ordering::Relaxed);

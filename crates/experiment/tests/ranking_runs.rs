@@ -1,6 +1,12 @@
 //! Rankings as documents: seeded studies and tables, criteria, report, mistakes.
 
-use regiscope_experiment::{Clock, Document, Experiment, Outcome, Places, Provenance, RunOptions, Status, check, run};
+#[path = "common/checked.rs"]
+mod checked;
+mod common;
+
+use checked::checked;
+use common::options;
+use regiscope_experiment::{Experiment, Outcome, Status, run};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -16,27 +22,9 @@ procedures = 9
 algorithms = 4
 "#;
 
-/// A clock that stands still, so that runs differ in nothing.
-struct NoTime;
-
-impl Clock for NoTime {
-    fn wall_s(&self) -> f64 {
-        0.0
-    }
-    fn core_s(&self) -> Option<f64> {
-        None
-    }
-}
-
-fn checked(text: &str, base: &Path) -> Result<Experiment, String> {
-    let places = Places { base_dir: base.into(), data_dir: ".".into() };
-    Document::parse(text, "mini.toml").and_then(|d| check(&d, &places)).map_err(|errors| errors.to_string())
-}
-
 fn start(experiment: &Experiment, out: &Path) -> Result<Outcome, String> {
     let cancel = AtomicBool::new(false);
-    let provenance = Provenance::of_this_machine("0", None);
-    let options = RunOptions { resume: false, cancel: &cancel, provenance, clock: &NoTime, meter: None };
+    let options = options(false, &cancel);
     run(experiment, out, options, &mut |_| ()).map_err(|e| e.to_string())
 }
 

@@ -1,8 +1,9 @@
 //! Whole runs on a miniature phantom: results, resumption, report.
 
-use regiscope_experiment::{
-    Clock, Document, Experiment, Outcome, Places, Progress, Provenance, RunError, RunOptions, Status, check, run,
-};
+mod common;
+
+use common::options;
+use regiscope_experiment::{Document, Experiment, Outcome, Places, Progress, RunError, Status, check, run};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,18 +44,6 @@ success_rate = 0.5
 success_within_mm = 5
 "#;
 
-/// A clock that stands still, so that runs differ in nothing.
-struct NoTime;
-
-impl Clock for NoTime {
-    fn wall_s(&self) -> f64 {
-        0.0
-    }
-    fn core_s(&self) -> Option<f64> {
-        None
-    }
-}
-
 fn experiment(text: &str, overrides: &[(&str, &str)], base_dir: &Path) -> Experiment {
     let overrides: Vec<(String, String)> = overrides.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     let places = Places { base_dir: base_dir.into(), data_dir: base_dir.into() };
@@ -69,8 +58,7 @@ fn start(
     observer: &mut dyn FnMut(Progress, &AtomicBool),
 ) -> Result<Outcome, RunError> {
     let cancel = AtomicBool::new(false);
-    let provenance = Provenance::of_this_machine("0", None);
-    let options = RunOptions { resume, cancel: &cancel, provenance, clock: &NoTime, meter: None };
+    let options = options(resume, &cancel);
     run(experiment, out, options, &mut |progress| observer(progress, &cancel))
 }
 

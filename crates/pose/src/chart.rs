@@ -32,6 +32,15 @@ impl Chart {
         pose
     }
 
+    /// The coordinates of a pose, the inverse of [`Self::pose`] where rotations are by less than half a circle.
+    pub fn coordinates(&self, world_from_volume: &Rigid) -> Vector6<f64> {
+        // The pivot is a point of the volume, which the base carries to `self.pivot`.
+        let in_volume = self.base.inverse() * self.pivot;
+        let shift = world_from_volume * in_volume - self.pivot;
+        let turn = se3::so3_log(&(world_from_volume.rotation * self.base.rotation.inverse()));
+        se3::join(&shift, &(turn * self.radius))
+    }
+
     /// The matrix `∂ξ/∂x` at `x`: from changes of the coordinates to the twist, about the world origin, that
     /// multiplies the pose at `x` from the left.
     ///
@@ -79,6 +88,14 @@ mod tests {
         let turned = chart.pose(&Vector6::new(0.0, 0.0, 0.0, 30.0, 50.0, -10.0));
         assert!((turned * pivot - chart.base * pivot).norm() < 1e-12);
         assert!((chart.pose(&Vector6::zeros()).to_homogeneous() - chart.base.to_homogeneous()).norm() < 1e-12);
+    }
+
+    #[test]
+    fn coordinates_and_poses_are_inverse() {
+        let chart = chart();
+        for x in [Vector6::zeros(), Vector6::new(3.0, -4.0, 70.0, 30.0, -160.0, 90.0)] {
+            assert!((chart.coordinates(&chart.pose(&x)) - x).norm() < 1e-10);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! # The way
 //! [`Problem`] → [`Prepared`] (a pyramid of coarser volumes and detectors, made once) → [`register()`] or
 //! [`multi_start()`] with checked [`Settings`] → [`Solution`], whose [`Status`] says whether it converged. [`modes()`]
-//! gathers the solutions of many starts; [`scores`] measures errors by their standard names; [`piecewise`] gives
+//! gathers the solutions of many starts; [`posterior`] gives every plausible pose its probability; [`scores`] measures errors by their standard names; [`piecewise`] gives
 //! each labelled part its own pose.
 //!
 //! The derivative of `S` with respect to the pose is `Jᵀ w`: `w = ∂S/∂I` comes from [`similarity`], the exact
@@ -26,7 +26,7 @@ mod objective;
 pub mod optimise;
 pub mod options;
 pub mod piecewise;
-
+pub mod posterior;
 pub mod problem;
 pub mod pyramid;
 pub mod register;

@@ -127,7 +127,7 @@ impl Problem {
     }
 }
 
-fn check_view(n: usize, fixed: &FixedImage) -> Result<(), ProblemError> {
+pub(crate) fn check_view(n: usize, fixed: &FixedImage) -> Result<(), ProblemError> {
     let expected = [fixed.view.rows(), fixed.view.cols()];
     let size = |what, found| ProblemError::Size { view: n, what, found, expected };
     let found = [fixed.image.rows(), fixed.image.cols()];

@@ -15,7 +15,7 @@ pub struct ModeTolerance {
 }
 
 impl ModeTolerance {
-    fn joins(&self, a: &Rigid, b: &Rigid) -> bool {
+    pub(crate) fn joins(&self, a: &Rigid, b: &Rigid) -> bool {
         (a * self.pivot - b * self.pivot).norm() <= self.translation
             && a.rotation.angle_to(&b.rotation) <= self.rotation
     }

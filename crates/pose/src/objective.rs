@@ -166,6 +166,24 @@ impl<'a> Objective<'a> {
     }
 }
 
+impl crate::optimise::Surface for Objective<'_> {
+    fn value(&self, pose: &Rigid) -> f64 {
+        self.value(pose)
+    }
+
+    fn quadratic(&self, pose: &Rigid) -> Quadratic {
+        self.quadratic(pose)
+    }
+
+    fn chart(&self, pose: Rigid) -> Chart {
+        self.chart(pose)
+    }
+
+    fn radius(&self) -> f64 {
+        self.radius()
+    }
+}
+
 /// Whether an image is not flat.
 fn varies(image: &[f32]) -> bool {
     image.windows(2).any(|w| w[0] != w[1])

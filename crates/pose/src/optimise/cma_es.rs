@@ -3,8 +3,7 @@
 //! Source: N. Hansen, "The CMA evolution strategy: a tutorial" (arXiv 1604.00772), equations and default
 //! parameters of its appendix A, without negative recombination weights.
 
-use super::{Climb, End, Limits, PATIENCE_WITHOUT_DERIVATIVE, Report, Step};
-use crate::objective::Objective;
+use super::{Climb, End, Limits, PATIENCE_WITHOUT_DERIVATIVE, Report, Step, Surface};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -139,7 +138,7 @@ impl Distribution {
 }
 
 /// Climbs until the distribution is narrower than the level's shortest step.
-pub(crate) fn climb(objective: &Objective, start: &Rigid, sigma_mm: f64, limits: &Limits, report: Report) -> Climb {
+pub(crate) fn climb(objective: &impl Surface, start: &Rigid, sigma_mm: f64, limits: &Limits, report: Report) -> Climb {
     let chart = objective.chart(*start);
     let mut random = ChaCha8Rng::seed_from_u64(limits.seed);
     let mut distribution = Distribution::new(&[0.0; 6], sigma_mm * limits.spread);

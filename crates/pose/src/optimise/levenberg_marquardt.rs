@@ -14,8 +14,7 @@
 //! in double precision from single-precision derivatives, so that the squared condition of the normal equations,
 //! at most `1/μ` after scaling, costs nothing that the derivatives had.
 
-use super::{Climb, End, Limits, Report, Step};
-use crate::objective::Objective;
+use super::{Climb, End, Limits, Report, Step, Surface};
 use regiscope_geometry::Rigid;
 use regiscope_geometry::nalgebra::{Cholesky, Matrix6, Vector6};
 
@@ -31,7 +30,7 @@ const LEAST_SCALE: f64 = 0.03;
 const LONGEST: f64 = 0.5;
 
 /// Climbs until a step is shorter than `limits.step_mm`.
-pub fn climb(objective: &Objective, start: &Rigid, limits: &Limits, report: Report) -> Climb {
+pub(crate) fn climb(objective: &impl Surface, start: &Rigid, limits: &Limits, report: Report) -> Climb {
     let mut model = objective.quadratic(start);
     let mut climb = Climb {
         pose: *start,

@@ -2,13 +2,27 @@
 
 pub mod cma_es;
 mod descend;
-mod levenberg_marquardt;
+pub(crate) mod levenberg_marquardt;
 
+use crate::chart::Chart;
 use crate::objective::Objective;
 use crate::options::Optimiser;
+use crate::similarity::Quadratic;
 use regiscope_geometry::Rigid;
 use regiscope_geometry::nalgebra::Matrix6;
 use std::ops::ControlFlow;
+
+/// A function of the pose that is climbed; larger is better, and `−∞` marks poses that are not allowed.
+pub(crate) trait Surface: Sync {
+    /// The value at a pose.
+    fn value(&self, pose: &Rigid) -> f64;
+    /// Value, gradient and positive semidefinite curvature by the pose twist about the world origin.
+    fn quadratic(&self, pose: &Rigid) -> Quadratic;
+    /// Chart around a pose whose coordinates are in mm.
+    fn chart(&self, pose: Rigid) -> Chart;
+    /// Radius (mm) by which rotations become arcs.
+    fn radius(&self) -> f64;
+}
 
 /// When a climb ends.
 #[derive(Clone, Copy, Debug)]

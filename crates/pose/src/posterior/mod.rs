@@ -16,12 +16,20 @@
 //!   gives the same bits on any number of threads.
 
 mod image_model;
+mod mixture;
 mod prior;
+mod refine;
 mod target;
+#[cfg(test)]
+mod toy;
+mod weigh;
 
 pub use image_model::{ImageLikelihood, ImageModel, ImageModelError, Noise, Observation, photon_noise, simulate};
+pub use mixture::{Mixture, Proposal, StudentT};
 pub use prior::{Prior, PriorError, RotationPrior};
+pub use refine::{Peak, RefineSettings, Refined, refine};
 pub use target::{Likelihood, Target};
+pub use weigh::{Verdict, Weights, pareto_k, resample, weigh};
 
 /// `ln 8π²`: the volume of SO(3) in rad³ near the identity, on a logarithmic scale.
 pub const LN_8_PI_SQUARED: f64 = 4.368_901_313_378_636;

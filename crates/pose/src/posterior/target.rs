@@ -101,3 +101,21 @@ impl Target {
         0.5 * (curvature + curvature.transpose())
     }
 }
+
+impl crate::optimise::Surface for Target {
+    fn value(&self, pose: &Rigid) -> f64 {
+        self.log_posterior(pose)
+    }
+
+    fn quadratic(&self, pose: &Rigid) -> Quadratic {
+        self.quadratic(pose)
+    }
+
+    fn chart(&self, pose: Rigid) -> Chart {
+        Chart::new(pose, &self.pivot(), self.radius)
+    }
+
+    fn radius(&self) -> f64 {
+        self.radius
+    }
+}

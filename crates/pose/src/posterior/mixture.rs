@@ -137,6 +137,17 @@ impl Mixture {
         self.components.iter().map(|(w, c)| w.ln() + c.log_density(pose)).collect()
     }
 
+    /// The mixture of normal components with the same means and covariances.
+    pub(crate) fn normal(&self) -> Self {
+        /// Degrees of freedom at which a t distribution is a normal one.
+        const NORMAL: f64 = 1e6;
+        let normal = |(w, c): &(f64, StudentT)| {
+            let spread = c.degrees_of_freedom / (c.degrees_of_freedom - 2.0).max(0.5);
+            Some((*w, StudentT::new(c.mean, &c.pivot, c.scale * spread, NORMAL)?))
+        };
+        Self { components: self.components.iter().filter_map(normal).collect() }
+    }
+
     /// Log density of one pose; `−∞` without components.
     pub fn log_density_at(&self, pose: &Rigid) -> f64 {
         super::weigh::log_sum_exp(&self.terms(pose))

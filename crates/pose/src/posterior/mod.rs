@@ -16,7 +16,9 @@
 //!   gives the same bits on any number of threads.
 
 mod image_model;
+mod mean_shift;
 mod mixture;
+mod pose_modes;
 mod prior;
 mod refine;
 mod target;
@@ -26,6 +28,7 @@ mod weigh;
 
 pub use image_model::{ImageLikelihood, ImageModel, ImageModelError, Noise, Observation, photon_noise, simulate};
 pub use mixture::{Mixture, Proposal, StudentT};
+pub use pose_modes::{Hpd, ModeSettings, PoseMode, hpd, mean_and_covariance, pose_modes};
 pub use prior::{Prior, PriorError, RotationPrior};
 pub use refine::{Peak, RefineSettings, Refined, refine};
 pub use target::{Likelihood, Target};

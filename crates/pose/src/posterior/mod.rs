@@ -15,22 +15,28 @@
 //! - Everything random comes from a seeded ChaCha generator, and sums are taken in a fixed order, so that the same seed
 //!   gives the same bits on any number of threads.
 
+mod adapt;
 mod image_model;
 mod mean_shift;
 mod mixture;
 mod pose_modes;
 mod prior;
 mod refine;
+mod smc;
+mod solve;
 mod target;
 #[cfg(test)]
 mod toy;
 mod weigh;
 
+pub use adapt::AdaptSettings;
 pub use image_model::{ImageLikelihood, ImageModel, ImageModelError, Noise, Observation, photon_noise, simulate};
 pub use mixture::{Mixture, Proposal, StudentT};
 pub use pose_modes::{Hpd, ModeSettings, PoseMode, hpd, mean_and_covariance, pose_modes};
 pub use prior::{Prior, PriorError, RotationPrior};
 pub use refine::{Peak, RefineSettings, Refined, refine};
+pub use smc::{Population, SmcSettings, smc};
+pub use solve::{Method, Posterior, PosteriorSettings, posterior};
 pub use target::{Likelihood, Target};
 pub use weigh::{Verdict, Weights, pareto_k, resample, weigh};
 

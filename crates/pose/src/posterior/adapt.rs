@@ -1,0 +1,261 @@
+//! Adaptive multiple importance sampling.
+//!
+//! Each round draws from `λ · flow + (1 − λ) · Σₖ πₖ tₖ` in fixed parts; every pose drawn so far is weighed by the mixture
+//! of all rounds (the balance heuristic: E. Veach, L. J. Guibas, SIGGRAPH 1995; J.-M. Cornuet, J.-M. Marin, A. Mira, C. P.
+//! Robert, "Adaptive multiple importance sampling", Scand. J. Stat. 39, 2012), and the weighted poses improve the t
+//! components for the next round. The densities of proposals cost nothing beside rendering, so a posterior a hundred
+//! times narrower than the flow needs no more images than the flow's own draws and a few rounds. Weights stay consistent,
+//! but later rounds depend on earlier draws, which leaves a small bias for few samples.
+
+use super::mixture::{Mixture, Proposal, StudentT};
+use super::refine::{Peak, RefineSettings, Refined, refine};
+use super::target::Target;
+use super::weigh::{Verdict, Weights, log_sum_exp, weigh};
+use rand_chacha::ChaCha8Rng;
+use regiscope_geometry::Rigid;
+
+/// How proposals are adapted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdaptSettings {
+    /// Poses of each round, ≥ 1.
+    pub round: usize,
+    /// Rounds that are always done.
+    pub rounds: usize,
+    /// Most rounds: they go on until the weights can be trusted with an effective sample size of [`Self::enough`].
+    pub max_rounds: usize,
+    /// See [`Self::max_rounds`].
+    pub enough: f64,
+    /// Part λ of each round that is drawn from the flow, above 0 below 1.
+    pub flow_share: f64,
+    /// Degrees of freedom of the components, > 2.
+    pub degrees_of_freedom: f64,
+    /// Factor by which Laplace covariances are widened at first.
+    pub inflation: f64,
+    /// Part of the components' draws that is shared evenly, whatever their weights.
+    pub even_share: f64,
+    /// Most components.
+    pub max_components: usize,
+}
+
+impl Default for AdaptSettings {
+    fn default() -> Self {
+        Self {
+            round: 150,
+            rounds: 5,
+            max_rounds: 25,
+            enough: 300.0,
+            flow_share: 0.1,
+            degrees_of_freedom: 8.0,
+            inflation: 1.3,
+            even_share: 0.15,
+            max_components: 16,
+        }
+    }
+}
+
+/// `share` of one proposal and the rest of a mixture.
+pub(crate) struct Blend<'a> {
+    pub share: f64,
+    pub flow: &'a dyn Proposal,
+    pub mixture: &'a Mixture,
+}
+
+impl Blend<'_> {
+    /// How many of `count` draws come from the flow.
+    fn flow_draws(&self, count: usize) -> usize {
+        if self.mixture.components.is_empty() { count } else { (self.share * count as f64).round() as usize }
+    }
+}
+
+impl Proposal for Blend<'_> {
+    fn draw(&self, count: usize, random: &mut ChaCha8Rng) -> Vec<Rigid> {
+        let first = self.flow_draws(count);
+        let mut poses = self.flow.draw(first, random);
+        poses.extend(self.mixture.draw(count - first, random));
+        poses
+    }
+
+    fn log_density(&self, poses: &[Rigid]) -> Vec<f64> {
+        let (flow, mixture) = (self.flow.log_density(poses), self.mixture.log_density(poses));
+        let share = if self.mixture.components.is_empty() { 1.0 } else { self.share };
+        flow.iter().zip(mixture).map(|(f, m)| log_sum_exp(&[share.ln() + f, (1.0 - share).ln() + m])).collect()
+    }
+}
+
+/// All poses drawn so far, and from what.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pool {
+    pub poses: Vec<Rigid>,
+    pub log_posteriors: Vec<f64>,
+    /// Log density of the flow at every pose.
+    by_flow: Vec<f64>,
+    /// Draws from the flow in all rounds.
+    from_flow: usize,
+    /// Draws from each round's mixture.
+    rounds: Vec<(usize, Mixture)>,
+    /// Log of the sum over rounds of draws times density at every pose.
+    by_rounds: Vec<f64>,
+}
+
+impl Pool {
+    /// Draws from the flow and from a mixture, evaluates the posterior and puts all into the pool.
+    pub fn draw(
+        &mut self,
+        target: &Target,
+        flow: &dyn Proposal,
+        from_flow: usize,
+        mixture: &Mixture,
+        from_mixture: usize,
+        random: &mut ChaCha8Rng,
+    ) {
+        let mut poses = flow.draw(from_flow, random);
+        poses.extend(mixture.draw(from_mixture, random));
+        self.by_flow.extend(flow.log_density(&poses));
+        self.log_posteriors.extend(target.log_posteriors(&poses));
+        self.by_rounds.extend(vec![f64::NEG_INFINITY; poses.len()]);
+        let old = self.poses.len();
+        self.poses.extend(poses);
+        self.from_flow += from_flow;
+        // New poses meet all earlier rounds, all poses meet the new one.
+        for (count, earlier) in &self.rounds {
+            add(&mut self.by_rounds[old..], *count, &earlier.log_density(&self.poses[old..]));
+        }
+        if from_mixture > 0 {
+            add(&mut self.by_rounds, from_mixture, &mixture.log_density(&self.poses));
+            self.rounds.push((from_mixture, mixture.clone()));
+        }
+    }
+
+    /// Log ratios of posterior and the mixture of all proposals.
+    pub fn log_ratios(&self) -> Vec<f64> {
+        let (total, from_flow) = ((self.poses.len() as f64).ln(), (self.from_flow as f64).ln());
+        let ratio =
+            |n: usize| self.log_posteriors[n] + total - log_sum_exp(&[from_flow + self.by_flow[n], self.by_rounds[n]]);
+        (0..self.poses.len()).map(ratio).collect()
+    }
+
+    /// Smoothed weights of all poses.
+    pub fn weights(&self) -> Weights {
+        weigh(&self.log_ratios())
+    }
+}
+
+/// Adds `count` times a density to logarithms of sums.
+fn add(sums: &mut [f64], count: usize, log_density: &[f64]) {
+    let log_count = (count as f64).ln();
+    sums.iter_mut().zip(log_density).for_each(|(s, d)| *s = log_sum_exp(&[*s, log_count + d]));
+}
+
+/// Components at tops of the posterior, by the root of their evidence: Laplace's method is out by factors.
+pub(crate) fn components(target: &Target, peaks: &[Peak], settings: &AdaptSettings) -> Mixture {
+    /// Tops this much below the best one (nats of evidence) are left out.
+    const WINDOW: f64 = 20.0;
+    let Some(best) = peaks.iter().map(|p| p.log_evidence).reduce(f64::max) else { return Mixture::default() };
+    let near = peaks.iter().filter(|p| p.log_evidence > best - WINDOW).take(settings.max_components);
+    let component = |p: &Peak| Some(((0.5 * (p.log_evidence - best)).exp(), of_peak(target, p, settings)?));
+    Mixture::new(near.filter_map(component).collect())
+}
+
+fn of_peak(target: &Target, peak: &Peak, settings: &AdaptSettings) -> Option<StudentT> {
+    let nu = settings.degrees_of_freedom;
+    let scale = peak.covariance * (settings.inflation * (nu - 2.0) / nu);
+    StudentT::new(peak.world_from_volume, &target.pivot(), scale, nu)
+}
+
+/// What adaptation leaves behind.
+pub(crate) struct Adapted {
+    pub pool: Pool,
+    pub mixture: Mixture,
+    /// Tops found on the way.
+    pub peaks: Vec<Peak>,
+    pub derivatives: usize,
+}
+
+/// Draws rounds and improves the components.
+pub(crate) fn adapt(
+    target: &Target,
+    flow: &dyn Proposal,
+    mut pool: Pool,
+    mut mixture: Mixture,
+    settings: &AdaptSettings,
+    refining: &RefineSettings,
+    random: &mut ChaCha8Rng,
+) -> Adapted {
+    let (mut peaks, mut derivatives) = (Vec::new(), 0);
+    for round in 1..=settings.max_rounds.max(settings.rounds) {
+        let even = evened(&mixture, settings.even_share);
+        let from_flow = Blend { share: settings.flow_share, flow, mixture: &even }.flow_draws(settings.round);
+        pool.draw(target, flow, from_flow, &even, settings.round - from_flow, random);
+        let weights = pool.weights();
+        let good = weights.ess >= settings.enough && weights.verdict == Verdict::Trust;
+        if round >= settings.rounds && good {
+            break;
+        }
+        let linear = weights.normalised();
+        let mild = tempered(&weights.log_weights, FEWEST_PER_COMPONENT * mixture.components.len() as f64);
+        for _ in 0..2 {
+            mixture = mixture.improved(&pool.poses, &mild);
+        }
+        // What weighs nothing after its first round only takes draws from the others.
+        mixture.components.retain(|c| c.0 > 1e-5);
+        let Refined { peaks: found, derivatives: cost } = stray(target, &pool, &linear, &mixture, refining);
+        derivatives += cost;
+        let room = settings.max_components.saturating_sub(mixture.components.len());
+        let new: Vec<Peak> =
+            found.into_iter().filter(|p| uncovered(&mixture, &p.world_from_volume)).take(room).collect();
+        for peak in &new {
+            let fresh = of_peak(target, peak, settings).map(|c| (0.1, c));
+            mixture = Mixture::new(mixture.components.into_iter().chain(fresh).collect());
+        }
+        peaks.extend(new);
+    }
+    Adapted { pool, mixture, peaks, derivatives }
+}
+
+/// Effective samples per component below which weights are made milder before components learn from them.
+const FEWEST_PER_COMPONENT: f64 = 25.0;
+
+/// Weights to the power, at most 1, at which their effective sample size is `least`: components that learn from a few
+/// heavy poses collapse onto them, and miss the rest for good.
+fn tempered(log_weights: &[f64], least: f64) -> Vec<f64> {
+    let at = |power: f64| {
+        let logs: Vec<f64> = log_weights.iter().map(|w| power * w).collect();
+        let total = log_sum_exp(&logs);
+        let linear: Vec<f64> = logs.iter().map(|l| (l - total).exp()).collect();
+        let ess = 1.0 / linear.iter().map(|w| w * w).sum::<f64>();
+        (ess, linear)
+    };
+    let (mut low, mut high) = (0.0, 1.0);
+    if at(1.0).0 >= least {
+        return at(1.0).1;
+    }
+    for _ in 0..20 {
+        let middle = 0.5 * (low + high);
+        if at(middle).0 >= least { low = middle } else { high = middle }
+    }
+    at(high).1
+}
+
+/// The mixture with a part of its weight shared evenly.
+fn evened(mixture: &Mixture, share: f64) -> Mixture {
+    let count = mixture.components.len() as f64;
+    Mixture {
+        components: mixture.components.iter().map(|(w, c)| ((1.0 - share) * w + share / count, c.clone())).collect(),
+    }
+}
+
+fn uncovered(mixture: &Mixture, pose: &Rigid) -> bool {
+    const FAR: f64 = 36.0;
+    mixture.components.iter().all(|(_, c)| c.squared_distance(pose) > FAR)
+}
+
+/// Climbs from the few heavy poses that no component explains.
+fn stray(target: &Target, pool: &Pool, weights: &[f64], mixture: &Mixture, refining: &RefineSettings) -> Refined {
+    const HEAVY: f64 = 0.01;
+    const MOST: usize = 4;
+    let mut heavy: Vec<usize> =
+        (0..weights.len()).filter(|&n| weights[n] > HEAVY && uncovered(mixture, &pool.poses[n])).collect();
+    heavy.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+    let starts: Vec<Rigid> = heavy.into_iter().take(MOST).map(|n| pool.poses[n]).collect();
+    refine(target, &starts, refining)
+}

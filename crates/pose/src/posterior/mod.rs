@@ -17,10 +17,12 @@
 
 mod adapt;
 mod image_model;
+mod matching;
 mod mean_shift;
 mod mixture;
 mod pose_modes;
 mod prior;
+mod reference;
 mod refine;
 mod smc;
 mod solve;
@@ -31,9 +33,11 @@ mod weigh;
 
 pub use adapt::AdaptSettings;
 pub use image_model::{ImageLikelihood, ImageModel, ImageModelError, Noise, Observation, photon_noise, simulate};
+pub use matching::{Match, MatchTolerance, ModeScores, PoseError, match_modes, pose_error, samples_until_all};
 pub use mixture::{Mixture, Proposal, StudentT};
 pub use pose_modes::{Hpd, ModeSettings, PoseMode, hpd, mean_and_covariance, pose_modes};
 pub use prior::{Prior, PriorError, RotationPrior};
+pub use reference::{Check, Reference, ReferenceSettings, coarse_renderer, reference};
 pub use refine::{Peak, RefineSettings, Refined, refine};
 pub use smc::{Population, SmcSettings, smc};
 pub use solve::{Method, Posterior, PosteriorSettings, posterior};

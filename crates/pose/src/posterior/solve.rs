@@ -32,7 +32,7 @@ pub struct PosteriorSettings {
 impl Default for PosteriorSettings {
     fn default() -> Self {
         Self {
-            flow_samples: 250,
+            flow_samples: 200,
             starts: 12,
             refine: RefineSettings::default(),
             adapt: AdaptSettings::default(),
@@ -118,6 +118,19 @@ pub fn posterior(
     improve(target, flow, pool, refined.peaks, refined.derivatives, settings, random)
 }
 
+/// Finds the posterior from tops that are known already, with a `guard` (the prior, say) in the place of the flow.
+pub(crate) fn from_peaks(
+    target: &Target,
+    guard: &dyn Proposal,
+    peaks: Vec<Peak>,
+    settings: &PosteriorSettings,
+    random: &mut ChaCha8Rng,
+) -> Posterior {
+    let mut pool = Pool::default();
+    pool.draw(target, guard, settings.flow_samples, &Mixture::default(), 0, random);
+    improve(target, guard, pool, peaks, 0, settings, random)
+}
+
 fn improve(
     target: &Target,
     flow: &dyn Proposal,
@@ -129,16 +142,15 @@ fn improve(
 ) -> Posterior {
     let mixture = components(target, &peaks, &settings.adapt);
     let adapted = adapt(target, flow, pool, mixture, &settings.adapt, &settings.refine, random);
-    let Adapted { pool, mixture, peaks: more, derivatives: cost } = adapted;
+    let Adapted { poses, log_posteriors, weights, mixture, peaks: more, evaluations, derivatives: cost } = adapted;
     derivatives += cost;
     peaks.extend(more);
     peaks.sort_by(|a, b| b.log_evidence.total_cmp(&a.log_evidence));
-    let weights = pool.weights();
     let mut found = Posterior {
-        evaluations: pool.poses.len(),
-        poses: pool.poses,
+        evaluations,
+        poses,
         log_weights: weights.log_weights,
-        log_posteriors: pool.log_posteriors,
+        log_posteriors,
         modes: Vec::new(),
         hpd: Hpd { mass: settings.hpd_mass, log_threshold: f64::INFINITY, volumes: Vec::new() },
         peaks,
@@ -235,7 +247,7 @@ pub(crate) fn distance(a: &Rigid, b: &Rigid, pivot: &Point, radius: f64) -> f64 
 }
 
 /// Refined tops take the place of best samples in the modes in whose midst they lie.
-fn crown(modes: &mut [PoseMode], peaks: &[Peak], pivot: &Point) {
+pub(crate) fn crown(modes: &mut [PoseMode], peaks: &[Peak], pivot: &Point) {
     /// Squared distance in standard deviations up to which a top belongs to a mode.
     const NEAR: f64 = 30.0;
     for peak in peaks {

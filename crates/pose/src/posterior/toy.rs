@@ -8,7 +8,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regiscope_drr::Renderer;
 use regiscope_geometry::nalgebra::{Matrix6, Vector6};
-use regiscope_geometry::{Point, Rigid, Twist, Vector, se3};
+use regiscope_geometry::{Grid, Point, Rigid, Twist, Vector, se3};
+use regiscope_image::Volume;
 use std::f64::consts::{PI, TAU};
 use std::sync::Arc;
 
@@ -119,7 +120,7 @@ pub fn blobs(angles: &[f64], noise_sd: f64, model: ImageModel, seed: u64) -> Tar
 
 /// A volume seen at a pose with white noise by coarse detectors (20 × 20 pixels).
 pub fn observed(
-    volume: regiscope_image::Volume<f32>,
+    volume: Volume<f32>,
     prior: Prior,
     truth: &Rigid,
     angles: &[f64],
@@ -137,4 +138,19 @@ pub fn observed(
     let observations = angles.iter().map(observe).collect();
     let likelihood = ImageLikelihood::new(renderer, observations, model).unwrap();
     Target::new(prior, Arc::new(likelihood), 40.0)
+}
+
+/// Two blobs that look alike after half a turn about z, but for a part `asymmetry` of the second's attenuation.
+pub fn twins(asymmetry: f64) -> Volume<f32> {
+    let grid = Grid::centred([24; 3], [3.0; 3]).unwrap();
+    let value = |n: usize| {
+        let at = grid.world_from_index(&Point::new((n % 24) as f64, (n / 24 % 24) as f64, (n / 576) as f64));
+        let blob = |c: Vector, a: f64| a * (-(at.coords - c).norm_squared() / (2.0 * 36.0)).exp();
+        // A third one on the axis shows which way is up.
+        (blob(Vector::new(18.0, 0.0, 6.0), 0.05)
+            + blob(Vector::new(-18.0, 0.0, 6.0), 0.05 * (1.0 - asymmetry))
+            + blob(Vector::new(0.0, 0.0, -15.0), 0.04)) as f32
+    };
+    let data = (0..grid.len()).map(value).collect();
+    Volume::new(grid, data)
 }

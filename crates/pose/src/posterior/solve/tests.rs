@@ -3,9 +3,8 @@ use crate::posterior::mixture::StudentT;
 use crate::posterior::{ImageModel, Prior, RotationPrior, toy};
 use crate::scene;
 use rand::SeedableRng;
+use regiscope_geometry::Vector;
 use regiscope_geometry::nalgebra::Matrix6;
-use regiscope_geometry::{Grid, Vector};
-use regiscope_image::Volume;
 use std::f64::consts::PI;
 
 fn seeded(seed: u64) -> ChaCha8Rng {
@@ -19,7 +18,7 @@ fn a_thousand_draws_weigh_two_narrow_modes() {
     let target = toy.target();
     let found = posterior(&target, &toy.prior, &PosteriorSettings::default(), &mut seeded(1));
     assert_eq!((found.verdict, found.method, found.evaluations), (Verdict::Trust, Method::Importance, 1000));
-    assert!(found.ess > 350.0, "{}", found.ess);
+    assert!(found.ess > 250.0, "{}", found.ess);
     let exact = toy.log_evidence(&toy.bumps[0]) - 0.7f64.ln();
     assert!((found.log_evidence - exact).abs() < 4.0 * found.log_evidence_se + 0.02, "{} {exact}", found.log_evidence);
     assert_eq!(found.modes.len(), 2);
@@ -39,7 +38,7 @@ fn a_thousand_draws_weigh_two_narrow_modes() {
 fn threads_do_not_matter() {
     let target = toy::blobs(&[0.0], 0.3, ImageModel { gain_sd: 0.1, ..ImageModel::default() }, 2);
     let settings = PosteriorSettings { flow_samples: 60, starts: 3, ..PosteriorSettings::default() };
-    let adapt = AdaptSettings { round: 40, rounds: 2, max_rounds: 2, ..settings.adapt };
+    let adapt = AdaptSettings { round: 40, rounds: 1, draws: 60, batches: 2, ..settings.adapt };
     let settings = PosteriorSettings { adapt, smc: None, ..settings };
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -62,21 +61,6 @@ fn a_clear_image_has_one_mode_at_the_truth() {
     assert!(squared < 22.46, "{squared}");
 }
 
-/// Two blobs that look alike after half a turn about z, but for a part `asymmetry` of the second's attenuation.
-fn twins(asymmetry: f64) -> Volume<f32> {
-    let grid = Grid::centred([24; 3], [3.0; 3]).unwrap();
-    let value = |n: usize| {
-        let at = grid.world_from_index(&Point::new((n % 24) as f64, (n / 24 % 24) as f64, (n / 576) as f64));
-        let blob = |c: Vector, a: f64| a * (-(at.coords - c).norm_squared() / (2.0 * 36.0)).exp();
-        // A third one on the axis shows which way is up.
-        (blob(Vector::new(18.0, 0.0, 6.0), 0.05)
-            + blob(Vector::new(-18.0, 0.0, 6.0), 0.05 * (1.0 - asymmetry))
-            + blob(Vector::new(0.0, 0.0, -15.0), 0.04)) as f32
-    };
-    let data = (0..grid.len()).map(value).collect();
-    Volume::new(grid, data)
-}
-
 #[test]
 fn a_symmetric_object_has_two_modes_of_equal_mass() {
     let rotation = RotationPrior::Turn { axis: Vector::z(), turn: PI, swing_sd: 0.1 };
@@ -87,7 +71,7 @@ fn a_symmetric_object_has_two_modes_of_equal_mass() {
     );
     let masses = |asymmetry: f64| {
         let target =
-            toy::observed(twins(asymmetry), prior.clone(), &truth, &[0.0, 1.2], 0.08, ImageModel::default(), 6);
+            toy::observed(toy::twins(asymmetry), prior.clone(), &truth, &[0.0, 1.2], 0.08, ImageModel::default(), 6);
         // The prior is the same for both poses of a symmetric object.
         let found = posterior(&target, &prior, &PosteriorSettings::default(), &mut seeded(7));
         assert_eq!(found.verdict, Verdict::Trust, "{}", found.k_hat);
@@ -114,7 +98,7 @@ fn where_weights_cannot_be_trusted_sequential_monte_carlo_takes_over() {
     };
     let flow = Mixture::new(toy.bumps.iter().map(narrow).collect());
     let refine = RefineSettings { max_iterations: 0, ..RefineSettings::default() };
-    let adapt = AdaptSettings { round: 25, rounds: 1, max_rounds: 1, inflation: 0.05, ..AdaptSettings::default() };
+    let adapt = AdaptSettings { rounds: 0, draws: 100, batches: 1, inflation: 0.05, ..AdaptSettings::default() };
     let settings = PosteriorSettings { flow_samples: 200, refine, adapt, ..PosteriorSettings::default() };
     let alone = posterior(&target, &flow, &PosteriorSettings { smc: None, ..settings }, &mut seeded(8));
     assert_ne!(alone.verdict, Verdict::Trust, "{}", alone.k_hat);

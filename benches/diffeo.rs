@@ -5,6 +5,8 @@
 
 #[path = "diffeo/choices.rs"]
 mod choices;
+#[path = "diffeo/inverse.rs"]
+mod inverse;
 #[path = "diffeo/known.rs"]
 mod known;
 #[path = "diffeo/pair.rs"]
@@ -21,14 +23,16 @@ use std::collections::BTreeMap;
 const HELP: &str = "\
 TABLE… [key=value …]; results are added to out=NAME (NAME.json, NAME.md, plots) if it is given, a table under as=NAME
   with fixed=F moving=M [labels-fixed=F labels-moving=M] [affine=yes]:
-    one       one registration, every Newton step shown [preset=default] [model=h1-div] [settings=FILE.json]
+    one       one registration, every Newton step shown [preset=default] [model=h1-div] [distance=ssd] [settings=FILE.json]
     presets   accuracy and cost of every preset, with the mismatch against processor time [curve=yes]
     models    the same for every model at the default preset
+    distances the same for every distance [preset=default]
     choices   the same for the default preset with one choice undone at a time
     krylov    products to the same gradient by preconditioner and weight, at half resolution
     cost      processor time against voxels
     threads   one thread and two in turn [preset=default] [repetitions=5]
     memory    peak memory of every preset in fields of the grid [factor=1]
+    inverse   how well the maps of every preset undo each other, voxels [displacement=STEM writes the maps]
     peak      the same of one preset, without a table
   without images:
     product   transforms and interpolations of a Hessian product
@@ -53,6 +57,7 @@ fn main() {
             "one" => trial::one(&named),
             "presets" => tables::presets(&named),
             "models" => tables::models(&named),
+            "distances" => tables::distances(&named),
             "choices" => choices::choices(&named),
             "krylov" => tables::krylov(&named),
             "cost" => tables::cost(&named),
@@ -62,6 +67,7 @@ fn main() {
                 tables::peak(&named);
                 continue;
             }
+            "inverse" => inverse::inverse(&named),
             "product" => known::product(),
             "known" => known::known(),
             "volumes" => known::volumes(),

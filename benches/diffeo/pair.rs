@@ -2,7 +2,8 @@
 
 use cpu_time::ProcessTime;
 use regiscope_diffeo::affine;
-use regiscope_diffeo::distance::Distance;
+use regiscope_diffeo::distance::window::Window;
+use regiscope_diffeo::distance::{self, Distance, usual_edge};
 use regiscope_diffeo::field::VectorField;
 use regiscope_diffeo::grid::Grid;
 use regiscope_diffeo::interpolate::Kernel;
@@ -19,10 +20,14 @@ use std::path::Path;
 /// Two images in [0, 1] on one grid, and their labels.
 pub struct Pair {
     pub grid: Grid,
+    /// The voxels in the world.
+    pub world: regiscope_geometry::Grid,
     pub fixed: Vec<f32>,
     pub moving: Vec<f32>,
     pub labels: Option<[Vec<u16>; 2]>,
     pub start: Option<AffineStart>,
+    /// What the solver makes small.
+    pub distance: Distance,
 }
 
 /// An affine map before the deformation, as the affine stage of the program finds it.
@@ -64,6 +69,7 @@ impl Pair {
             let (least, most) = data.iter().fold((f32::MAX, f32::MIN), |(a, b), &v| (a.min(v), b.max(v)));
             data.iter().map(|v| (v - least) / (most - least)).collect()
         };
+        let world = fixed.grid().clone();
         let (fixed, moving) = (unit(fixed.data()), unit(moving.data()));
         let start = map.map(|(map, core_s)| {
             let begin = ProcessTime::now();
@@ -72,7 +78,23 @@ impl Pair {
             let carried = carried.iter().map(|v| v.clamp(0.0, 1.0)).collect();
             AffineStart { map, carried, core_s: core_s + begin.elapsed().as_secs_f64() }
         });
-        Self { grid, fixed, moving, labels, start }
+        let mut pair = Self { grid, world, fixed, moving, labels, start, distance: Distance::SumOfSquares };
+        pair.distance = pair.distance_named(named.get("distance").copied().unwrap_or("ssd"));
+        pair
+    }
+
+    /// A distance by the name that the program gives it, with the program's parameters.
+    pub fn distance_named(&self, name: &str) -> Distance {
+        match name {
+            "ssd" => Distance::SumOfSquares,
+            "ncc" => Distance::CrossCorrelation,
+            "lncc" => Distance::LocalCrossCorrelation { window: Window::Box { radius: 3 }, floor: 1e-3 },
+            "ngf" => {
+                let of = &distance::Pair { grid: &self.grid, warped: &self.moving, fixed: &self.fixed, mask: None };
+                Distance::NormalisedGradient { edge: usual_edge(*of) }
+            }
+            other => panic!("distance={other} is not ssd, ncc, lncc or ngf"),
+        }
     }
 
     /// The images on another number of samples of the same box, without labels and as the deformation meets them.
@@ -80,14 +102,22 @@ impl Pair {
         let grid = grid_of_shape(&self.grid, shape);
         let on = |field: &[f32]| resample(&self.grid, &grid, field);
         let moving = self.start.as_ref().map_or(&self.moving, |start| &start.carried);
-        Self { grid, fixed: on(&self.fixed), moving: on(moving), labels: None, start: None }
+        Self {
+            grid,
+            world: self.world.clone(),
+            fixed: on(&self.fixed),
+            moving: on(moving),
+            labels: None,
+            start: None,
+            distance: self.distance,
+        }
     }
 
     /// The images for the engine.
-    pub fn images(&self, distance: Distance) -> Images<f32> {
+    pub fn images(&self) -> Images<f32> {
         let moving = self.start.as_ref().map_or(&self.moving, |start| &start.carried).clone();
         let component = Component { fixed: self.fixed.clone(), moving, weight: 1.0 };
-        Images { grid: self.grid, components: vec![component], mask: None, distance }
+        Images { grid: self.grid, components: vec![component], mask: None, distance: self.distance }
     }
 
     /// Displacements of the whole map, voxels, from those of the flow.
@@ -98,7 +128,7 @@ impl Pair {
     /// What is left of the difference of the images as they lie.
     pub fn mismatch(&self, flow: &VectorField<f32>) -> f64 {
         let warped = warp(self.grid.shape, &self.moving, &self.whole(flow), Kernel::CubicSpline);
-        distance(&warped, &self.fixed) / distance(&self.moving, &self.fixed)
+        apart(&warped, &self.fixed) / apart(&self.moving, &self.fixed)
     }
 
     /// The figures of a velocity's map as it is put out: 32 cubic steps. det F is that of the flow.
@@ -144,7 +174,7 @@ fn through(map: &AffineMap, shape: [usize; 3], flow: &VectorField<f32>) -> Vecto
     whole
 }
 
-fn distance(a: &[f32], b: &[f32]) -> f64 {
+fn apart(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
 }
 

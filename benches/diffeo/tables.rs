@@ -55,6 +55,18 @@ pub fn models(named: &Named) -> Vec<Row> {
         .into()
 }
 
+/// Every distance at the default preset. The mismatch is that of squared differences, whatever was made small.
+pub fn distances(named: &Named) -> Vec<Row> {
+    let mut pair = Pair::read(named);
+    let settings = settings_of(named, pair.grid.shape);
+    ["ssd", "ncc", "lncc", "ngf"]
+        .map(|name| {
+            pair.distance = pair.distance_named(name);
+            row(&pair, name.into(), &settings, false)
+        })
+        .into()
+}
+
 /// Products of a Newton system, at half resolution, as the weight falls by √10 from level to level: the first level is
 /// solved from rest until the gradient is 1/50 of that there; each further one takes one Newton step from the last one's
 /// answer, since from about 1e-3 on further steps end where the map would fold, whatever the preconditioner.

@@ -3,7 +3,6 @@
 use crate::pair::Pair;
 use crate::report::{Row, digits};
 use cpu_time::ProcessTime;
-use regiscope_diffeo::distance::Distance;
 use regiscope_diffeo::field::zeros;
 use regiscope_diffeo::optimise::presets::{self, Preset};
 use regiscope_diffeo::optimise::reduction::Reduction;
@@ -76,7 +75,7 @@ pub struct Wanted {
 
 /// Registers a pair.
 pub fn timed(pair: &Pair, settings: &Settings, wanted: Wanted) -> Timed {
-    let images = pair.images(Distance::SumOfSquares);
+    let images = pair.images();
     let mut watch = Watch {
         begin: ProcessTime::now(),
         pair,

@@ -157,6 +157,42 @@ fn a_pair_is_registered_and_its_maps_are_of_use() {
 }
 
 #[test]
+fn volumes_of_another_contrast_are_registered_by_the_distance_that_allows_for_it() {
+    let (folder, pair) = scene();
+    // Inverted everywhere, background and all; a second channel in which the masked half says nothing.
+    let most = pair.moving.data().iter().copied().fold(0f32, f32::max);
+    write_nifti(&folder.path().join("inverted.nii"), &pair.moving.map(|v| most - 0.6 * v)).unwrap();
+    let half: Vec<u8> = (0..pair.fixed.data().len()).map(|o| u8::from(o % 28 < 24)).collect();
+    write_nifti(&folder.path().join("mask.nii"), &Volume::new(pair.fixed.grid().clone(), half)).unwrap();
+    let lengths = |distance: &str, more: &str| {
+        let run = done(
+            folder.path(),
+            &format!(
+                "{} --affine-measure mutual-information --distance {distance} --landmarks-fixed fixed.fcsv \
+                 --landmarks-moving moving.csv {more} --out {distance}",
+                REGISTER.replace("moving.nii.gz", "inverted.nii")
+            ),
+        );
+        let report = fs::read_to_string(folder.path().join(distance).join("report.html")).unwrap();
+        let number = |pointer: &str| run["metrics"].pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        (number("/landmarks_mm/after/mean") / number("/landmarks_mm/before/mean"), report)
+    };
+    for (distance, more, name) in [
+        ("ncc", "", "normalised cross-correlation"),
+        ("lncc", "--window-radius-voxels 2 --variance-floor 1e-3", "local normalised cross-correlation"),
+        ("ngf", "--mask-fixed mask.nii --fixed fixed.nii.gz --moving moving.nii.gz --weights 1,0.5", "gradient field"),
+    ] {
+        let (left, report) = lengths(distance, more);
+        assert!(left < 0.5, "{distance}: {left}");
+        assert!(report.contains(name), "{distance}");
+    }
+    let (lost, _) = lengths("ssd", "");
+    assert!(lost > 0.6, "squares cannot do it: {lost}");
+    let output = in_folder(folder.path(), &format!("{REGISTER} --edge-per-mm 0.1 --out out"));
+    refused(&output, &["deform.edge_per_mm", "ngf"]);
+}
+
+#[test]
 fn transforms_join_and_invert() {
     let folder = tempfile::tempdir().unwrap();
     let grid = Grid::centred([12, 11, 10], [2.0, 2.0, 2.0]).unwrap();
@@ -237,6 +273,7 @@ fn bad_input_is_refused_in_one_sentence() {
     }
     for (to, words) in [
         ("--model h4", ["h4", "h1-div"]),
+        ("--distance mi", &["mi", "lncc"]),
         ("--preset quick", ["quick", "accurate"]),
         ("--affine perspective", ["perspective", "similarity"]),
     ] {

@@ -285,11 +285,15 @@ impl<R: Real> Problem<R> {
         evaluation.flow.transpose(weight, self.discretisation.product)
     }
 
-    /// The moving images at the points of their grid displaced by so many voxels.
-    pub fn warped_through(&self, displacement: &VectorField<R>) -> Vec<Vec<R>> {
+    /// The data part of the objective at the moving images displaced by so many voxels of their grid.
+    pub fn value_through(&self, displacement: &VectorField<R>) -> f64 {
         let displacement = pack(self.grid.shape, displacement, [R::one(); 3]);
         self.count(0, 0, self.channels());
-        self.moving.iter().map(|moving| moving.values(&displacement)).collect()
+        let of = |(channel, moving): (usize, &Image<R>)| {
+            let warped = moving.values(&displacement);
+            self.weights[channel].wide() * self.distance.value(self.pair(&warped, channel))
+        };
+        self.moving.iter().enumerate().map(of).sum()
     }
 
     /// The displacement of an evaluation's map on the flow's grid, in its voxels.

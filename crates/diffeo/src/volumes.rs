@@ -4,8 +4,9 @@
 //! This is what programs call: nothing of it is generic, so that the solver is compiled here and nowhere else.
 
 use crate::deformation::Deformation;
-use crate::distance::Distance;
+use crate::distance::{Distance, Pair, usual_edge};
 use crate::frame::Frame;
+use crate::objective::{Component, ProblemError};
 use crate::optimise::{
     Checkpoint, CheckpointError, Images, Observer, Progress, RegisterError, Settings, Snapshot, Solution, Start,
     register,
@@ -39,18 +40,39 @@ pub fn resumed(checkpoint: &[u8]) -> Result<Start<f32>, CheckpointError> {
 /// Called after every Newton step with the bytes of a checkpoint, made when asked for; `Break` ends the run.
 pub type OnStep<'a> = &'a mut dyn FnMut(&Progress, &dyn Fn() -> Vec<u8>) -> ControlFlow<()>;
 
-/// Registers prepared images by the sum of squared differences. Being interrupted by the observer is an outcome.
+/// How prepared images are compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Likeness {
+    /// By this distance.
+    Distance(Distance),
+    /// By normalised gradients with the usual edge for the images' first channel, see [`usual_edge`].
+    NormalisedGradient,
+}
+
+/// Registers prepared images. Being interrupted by the observer is an outcome.
 ///
 /// # Errors
 /// If settings, images or the checkpoint to start from cannot be used.
 pub fn register_prepared(
     prepared: Prepared<f32>,
+    likeness: Likeness,
     settings: &Settings,
     start: Start<f32>,
     on_step: OnStep,
 ) -> Result<(Frame, Solution<f32>), RegisterError> {
     let Prepared { frame, components, mask, .. } = prepared;
-    let images = Images { grid: frame.periodic(), components, mask, distance: Distance::SumOfSquares };
+    let grid = frame.periodic();
+    let distance = match likeness {
+        Likeness::Distance(distance) => distance,
+        Likeness::NormalisedGradient => {
+            let Some(Component { fixed, moving, .. }) = components.first() else {
+                return Err(ProblemError::NoComponent.into());
+            };
+            let pair = Pair { grid: &grid, warped: moving, fixed, mask: mask.as_deref() };
+            Distance::NormalisedGradient { edge: usual_edge(pair) }
+        }
+    };
+    let images = Images { grid, components, mask, distance };
     let solution = register(images, settings, start, &mut Watch(on_step))?;
     Ok((frame, solution))
 }

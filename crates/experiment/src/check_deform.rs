@@ -1,7 +1,7 @@
 //! From the tables of a deformable registration to their checked form.
 
 use crate::check::Check;
-use crate::document::deform::{Affine, Deform, PairTable};
+use crate::document::deform::{Affine, Deform, Distance, PairTable};
 use crate::experiment::{Deformation, PairFiles, PairSource};
 use regiscope_datasets::brain::PairSettings;
 use regiscope_geometry::{AffineMap, itk_transform_file};
@@ -133,6 +133,16 @@ impl Check<'_> {
         if low >= high {
             let sentence = format!("`deform.percentiles` is [{low}, {high}]; the first must be less than the second");
             self.refuse("deform.percentiles", sentence);
+        }
+        for (key, distance, name) in [
+            ("window_radius_voxels", Distance::Lncc, "lncc"),
+            ("variance_floor", Distance::Lncc, "lncc"),
+            ("edge_per_mm", Distance::Ngf, "ngf"),
+        ] {
+            let path = format!("deform.{key}");
+            if method.distance != distance && self.document.is_written(&path) {
+                self.refuse(&path, format!("`{path}` does nothing here: it needs `deform.distance = \"{name}\"`"));
+            }
         }
         let path = "deform.affine_measure";
         if method.affine == Affine::None && self.document.is_written(path) {

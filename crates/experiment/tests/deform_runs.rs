@@ -110,6 +110,27 @@ fn other_models_and_preparations_run() {
 }
 
 #[test]
+fn every_distance_runs_and_is_named_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    for (distance, more, name) in [
+        ("ncc", &[][..], "normalised cross-correlation"),
+        ("lncc", &[("deform.window_radius_voxels", "2"), ("deform.variance_floor", "1e-4")], "local normalised"),
+        ("ngf", &[("deform.edge_per_mm", "0.01")], "normalised gradient field"),
+    ] {
+        let usual = [("deform.distance", distance), ("deform.preset", "default"), ("deform.newton_steps", "3")];
+        let overrides: Vec<(&str, &str)> = usual.into_iter().chain(more.to_vec()).collect();
+        let out = folder.path().join(format!("{distance}{}", more.len()));
+        let outcome = start(&experiment(&overrides), &out, false, None);
+        let number = |pointer: &str| outcome.metrics.pointer(pointer).and_then(|v| v.as_f64()).unwrap_or(f64::NAN);
+        assert!(number("/relative_distance") < 0.95, "{distance}: {}", outcome.metrics["relative_distance"]);
+        let [after, before] = [number("/truth_mm/after/mean"), number("/truth_mm/before/mean")];
+        assert!(after < 0.85 * before, "{distance}: {after} mm from the truth, before {before}");
+        let report = std::fs::read_to_string(outcome.report.unwrap()).unwrap();
+        assert!(report.contains(name), "{distance}");
+    }
+}
+
+#[test]
 fn tables_must_fit_together() {
     let refused = |text: &str| {
         let places = Places { base_dir: ".".into(), data_dir: ".".into() };
@@ -134,6 +155,11 @@ fn tables_must_fit_together() {
             "does nothing without `pair.labels_moving`",
         ),
         ("[pair]\nfixed = \"a.nii\"\nmoving = \"b.nii\"\n[deform]\n", "`--set pair.moving=FILE` names another file"),
+        (
+            "[brain_pair]\n[deform]\nedge_per_mm = 0.1\n",
+            "`deform.edge_per_mm` does nothing here: it needs `deform.distance",
+        ),
+        ("[brain_pair]\n[deform]\ndistance = \"ngf\"\nvariance_floor = 0.1\n", "`deform.distance = \"lncc\"`"),
         ("[pair]\nmoving = \"b.nii\"\n[deform]\n", "`pair.fixed` is missing"),
     ] {
         let found = refused(text);

@@ -1,5 +1,8 @@
-//! Local normalised cross-correlation: ½ ∫ w (1 − c²/((v_m + ε)(v_r + ε))) with the covariance c and the variances v
-//! in the window around each sample (Avants, Epstein, Grossman & Gee 2008, Med. Image Anal. 12).
+//! Local normalised cross-correlation: ½ ∫ w (v_r/(v_r + ε) − c²/((v_m + ε)(v_r + ε))) with the covariance c and the
+//! variances v in the window around each sample (Avants, Epstein, Grossman & Gee 2008, Med. Image Anal. 12).
+//!
+//! The first term, which no warp changes, is the most that the second can reach; windows in which nothing is to be seen
+//! then count as matched.
 //!
 //! The mask weighs windows by their middle. The curvature is the window-wise form of that of the global correlation:
 //! Σ over windows of w/(v_m + ε) · MNM, applied exactly with six window means.
@@ -71,10 +74,6 @@ fn product<R: Real>(a: &[R], b: &[R]) -> Vec<R> {
 
 pub fn compare<R: Real>(pair: Pair<R>, window: Window, floor: f64) -> Comparison<R> {
     let moments = Moments::new(pair, window, floor);
-    let [sum] = sums(pair.warped.len(), |i| {
-        let local = moments.at(&pair, i);
-        [local.weight * (1.0 - local.covariance * local.covariance / (local.variances[0] * local.variances[1]))]
-    });
     let [by_fixed, by_warped, rest] = moments.spread(&pair, |_, local| {
         let alpha = local.weight * local.covariance / (local.variances[0] * local.variances[1]);
         let gamma = alpha * local.covariance / local.variances[0];
@@ -84,7 +83,20 @@ pub fn compare<R: Real>(pair: Pair<R>, window: Window, floor: f64) -> Comparison
         .into_par_iter()
         .map(|i| rest[i] + by_warped[i] * pair.warped[i] - by_fixed[i] * pair.fixed[i])
         .collect();
-    Comparison { value: 0.5 * cell(pair.grid) * sum, slope, curvature: Curvature::LocalCorrelation(moments) }
+    Comparison { value: of(&moments, pair), slope, curvature: Curvature::LocalCorrelation(moments) }
+}
+
+pub fn value<R: Real>(pair: Pair<R>, window: Window, floor: f64) -> f64 {
+    of(&Moments::new(pair, window, floor), pair)
+}
+
+fn of<R: Real>(moments: &Moments<R>, pair: Pair<R>) -> f64 {
+    let [sum] = sums(pair.warped.len(), |i| {
+        let Local { weight, variances, covariance, .. } = moments.at(&pair, i);
+        let most = variances[1] - moments.floor;
+        [weight * (most - covariance * covariance / variances[0]) / variances[1]]
+    });
+    0.5 * cell(pair.grid) * sum
 }
 
 pub fn curve<R: Real>(moments: &Moments<R>, pair: Pair<R>, change: &mut [R]) {

@@ -3,11 +3,14 @@
 //! Values are integrals over the box in units of length; derivatives and curvatures are densities, so that they mean
 //! the same on every grid: the change of the value is Σ slope(x) δm(x) times the volume of a cell.
 
+mod balance;
 mod lncc;
 mod ncc;
 mod ngf;
 mod ssd;
 pub mod window;
+
+pub use balance::{balance, usual_edge};
 
 use crate::grid::Grid;
 use crate::real::Real;
@@ -22,15 +25,15 @@ pub enum Distance {
     /// ½ V (1 − ρ²) with the volume V under the mask and the correlation ρ, of either sign: for images whose
     /// intensities differ by a linear change.
     CrossCorrelation,
-    /// ½ ∫ w (1 − c²/((v_m + ε)(v_r + ε))) with the covariance c and the variances v in windows: for images whose
-    /// intensities differ by a linear change that varies in space.
+    /// ½ ∫ w (v_r/(v_r + ε) − c²/((v_m + ε)(v_r + ε))) with the covariance c and the variances v in windows: for images
+    /// whose intensities differ by a linear change that varies in space.
     LocalCrossCorrelation {
         /// The windows.
         window: Window,
         /// ε, squared intensities: variances well below it count as noise. 1e-4 suits images in [0, 1].
         floor: f64,
     },
-    /// ½ ∫ w (1 − (∇m·∇r)²/((|∇m|² + η²)(|∇r|² + η²))): for images with edges at the same places.
+    /// ½ ∫ w (|n_r|² − (n_m·n_r)²) with n = ∇/√(|∇|² + η²): for images with edges at the same places.
     NormalisedGradient {
         /// η, intensity per mm: gradients well below it count as noise.
         edge: f64,
@@ -92,6 +95,18 @@ impl Distance {
             Self::CrossCorrelation => ncc::compare(pair),
             Self::LocalCrossCorrelation { window, floor } => lncc::compare(pair, window, floor),
             Self::NormalisedGradient { edge } => ngf::compare(pair, edge),
+        }
+    }
+}
+
+impl Distance {
+    /// The distance of a pair alone.
+    pub fn value<R: Real>(&self, pair: Pair<R>) -> f64 {
+        match *self {
+            Self::SumOfSquares => ssd::value(pair),
+            Self::CrossCorrelation => ncc::value(pair),
+            Self::LocalCrossCorrelation { window, floor } => lncc::value(pair, window, floor),
+            Self::NormalisedGradient { edge } => ngf::value(pair, edge),
         }
     }
 }

@@ -42,11 +42,18 @@ fn moments<R: Real>(pair: Pair<R>) -> Moments {
 pub fn compare<R: Real>(pair: Pair<R>) -> Comparison<R> {
     let moments = moments(pair);
     let Moments { weight, means, norms, correlation } = moments;
-    let value = 0.5 * cell(pair.grid) * weight * (1.0 - correlation * correlation);
     let by_fixed = -weight * correlation / (norms[0] * norms[1]);
     let by_warped = weight * correlation * correlation / (norms[0] * norms[0]);
     let slope = combine(pair, |m, r| by_warped * (m - means[0]) + by_fixed * (r - means[1]));
-    Comparison { value, slope, curvature: Curvature::Correlation(moments) }
+    Comparison { value: of(&moments, pair), slope, curvature: Curvature::Correlation(moments) }
+}
+
+pub fn value<R: Real>(pair: Pair<R>) -> f64 {
+    of(&moments(pair), pair)
+}
+
+fn of<R: Real>(moments: &Moments, pair: Pair<R>) -> f64 {
+    0.5 * cell(pair.grid) * moments.weight * (1.0 - moments.correlation * moments.correlation)
 }
 
 /// w · f(m, r) at every sample.

@@ -1,5 +1,6 @@
-//! Normalised gradient field: ½ ∫ w (1 − (∇m·n)²/(|∇m|² + η²)) with n = ∇r/√(|∇r|² + η²) (Haber & Modersitzki 2006,
-//! "Intensity gradient based registration and fusion of multi-modal images", MICCAI).
+//! Normalised gradient field: ½ ∫ w (|n|² − (∇m·n)²/(|∇m|² + η²)) with n = ∇r/√(|∇r|² + η²) (Haber & Modersitzki 2006,
+//! "Intensity gradient based registration and fusion of multi-modal images", MICCAI, up to a constant: there the first
+//! term is 1, here it is the most that the second can reach, so that places without edges count as matched).
 //!
 //! Gradients are central differences per mm. The curvature is ∇ᵀ (w/(|∇m|² + η²) · MNM) ∇ with M = I − n_m n_mᵀ and
 //! N = I − n nᵀ at every sample.
@@ -48,10 +49,7 @@ fn replace<R: Real>(field: &mut Field<R>, f: impl Fn(usize, [f64; 3]) -> [f64; 3
 
 pub fn compare<R: Real>(pair: Pair<R>, edge: f64) -> Comparison<R> {
     let (mut moving, fixed) = (slopes(&pair, pair.warped), slopes(&pair, pair.fixed));
-    let [sum] = sums(pair.warped.len(), |i| {
-        let along = dot(normalised(at(&moving, i), edge).0, normalised(at(&fixed, i), edge).0);
-        [pair.weight(i) * (1.0 - along * along)]
-    });
+    let value = of(&pair, edge, &moving, &fixed);
     replace(&mut moving, |i, g| {
         let (n, _) = normalised(at(&fixed, i), edge);
         let square = dot(g, g) + edge * edge;
@@ -60,7 +58,20 @@ pub fn compare<R: Real>(pair: Pair<R>, edge: f64) -> Comparison<R> {
     });
     let mut slope = vec![R::zero(); pair.warped.len()];
     gather(&pair, &moving, &mut slope);
-    Comparison { value: 0.5 * cell(pair.grid) * sum, slope, curvature: Curvature::Gradient { edge } }
+    Comparison { value, slope, curvature: Curvature::Gradient { edge } }
+}
+
+pub fn value<R: Real>(pair: Pair<R>, edge: f64) -> f64 {
+    of(&pair, edge, &slopes(&pair, pair.warped), &slopes(&pair, pair.fixed))
+}
+
+fn of<R: Real>(pair: &Pair<R>, edge: f64, moving: &Field<R>, fixed: &Field<R>) -> f64 {
+    let [sum] = sums(pair.warped.len(), |i| {
+        let (n, _) = normalised(at(fixed, i), edge);
+        let along = dot(normalised(at(moving, i), edge).0, n);
+        [pair.weight(i) * (dot(n, n) - along * along)]
+    });
+    0.5 * cell(pair.grid) * sum
 }
 
 pub fn curve<R: Real>(edge: f64, pair: Pair<R>, change: &mut [R]) {

@@ -1,16 +1,18 @@
 //! Sum of squared differences: ½ ∫ w (m − r)².
 
-use super::{Comparison, Curvature, Pair, cell};
-use crate::field::dot;
+use super::{Comparison, Curvature, Pair, cell, sums};
 use crate::real::Real;
 use rayon::prelude::*;
 
 pub fn compare<R: Real>(pair: Pair<R>) -> Comparison<R> {
-    let difference: Vec<R> = pair.warped.par_iter().zip(pair.fixed).map(|(&m, &r)| m - r).collect();
-    let mut slope = difference.clone();
+    let mut slope: Vec<R> = pair.warped.par_iter().zip(pair.fixed).map(|(&m, &r)| m - r).collect();
     curve(R::one(), pair, &mut slope);
-    let value = 0.5 * cell(pair.grid) * dot(&difference, &slope);
-    Comparison { value, slope, curvature: Curvature::Constant(R::one()) }
+    Comparison { value: value(pair), slope, curvature: Curvature::Constant(R::one()) }
+}
+
+pub fn value<R: Real>(pair: Pair<R>) -> f64 {
+    let [sum] = sums(pair.warped.len(), |i| [pair.weight(i) * (pair.warped[i].wide() - pair.fixed[i].wide()).powi(2)]);
+    0.5 * cell(pair.grid) * sum
 }
 
 pub fn curve<R: Real>(factor: R, pair: Pair<R>, change: &mut [R]) {

@@ -22,7 +22,8 @@ pub trait DataTerm<T: Real> {
     /// D, the mean over the box.
     fn distance(&self, evaluation: &Self::Evaluation) -> f64;
 
-    /// How far the transported images are from the fixed ones, ‖m(1) − r‖/‖m(0) − r‖.
+    /// How far the transported images are from the fixed ones, √(D(v)/D(0)): for the sum of squared differences
+    /// ‖m(1) − r‖/‖m(0) − r‖.
     fn relative_mismatch(&self, evaluation: &Self::Evaluation) -> f64;
 
     /// Least and largest det F of the map.

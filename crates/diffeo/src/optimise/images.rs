@@ -1,13 +1,12 @@
 //! The images of a registration, and their distance on the grids of its stages.
 
 use super::data_term::DataTerm;
-use crate::distance::Distance;
+use crate::distance::{Distance, Pair, balance};
 use crate::field::VectorField;
 use crate::grid::Grid;
 use crate::objective::{Component, Discretisation, Evaluation, Linearisation, Problem, ProblemError};
 use crate::real::Real;
 use crate::spectral::resample::smooth_and_resample;
-use rayon::prelude::*;
 
 /// Two images of one or more channels on one grid, and what makes them alike.
 #[derive(Clone, Debug)]
@@ -83,12 +82,23 @@ impl<T: Real> Images<T> {
     }
 }
 
+impl<T: Real> Images<T> {
+    /// The images with weights that make a weight β of the regularisation mean for their distance what it means for the
+    /// sum of squared differences, see [`balance`].
+    pub fn balanced(mut self) -> Self {
+        for component in &mut self.components {
+            let Component { fixed, moving, weight } = component;
+            let pair = Pair { grid: &self.grid, warped: moving, fixed, mask: self.mask.as_deref() };
+            *weight *= balance(&self.distance, pair);
+        }
+        self
+    }
+}
+
 /// The distance of images on one grid.
 pub struct ImageTerm<T: Real> {
     problem: Problem<T>,
-    mask: Option<Vec<T>>,
-    weights: Vec<f64>,
-    /// Σ of squared differences before registration.
+    /// The distance of the images as they are.
     baseline: f64,
     volume: f64,
 }
@@ -100,31 +110,24 @@ impl<T: Real> ImageTerm<T> {
     /// If the images do not fit each other.
     pub fn new(images: Images<T>, discretisation: Discretisation) -> Result<Self, ProblemError> {
         let Images { grid, components, mask, distance } = images;
-        let weights: Vec<f64> = components.iter().map(|c| c.weight).collect();
-        let squares = |c: &Component<T>| c.weight * squared_difference(&c.moving, &c.fixed, mask.as_deref());
-        let baseline = components.iter().map(squares).sum();
+        let of = |c: &Component<T>| {
+            c.weight * distance.value(Pair { grid: &grid, warped: &c.moving, fixed: &c.fixed, mask: mask.as_deref() })
+        };
+        let baseline = components.iter().map(of).sum();
         let volume = (0..3).map(|a| grid.step(a) * grid.shape[a] as f64).product();
-        let problem = Problem::new(grid, components, mask.clone(), distance, discretisation)?;
-        Ok(Self { problem, mask, weights, baseline, volume })
+        let problem = Problem::new(grid, components, mask, distance, discretisation)?;
+        Ok(Self { problem, baseline, volume })
     }
 
-    /// ‖m(y) − r‖/‖m − r‖ through a displacement given in voxels of the images' grid.
+    /// √(D(y)/D(0)) through a displacement given in voxels of the images' grid: for the sum of squared differences
+    /// ‖m(y) − r‖/‖m − r‖.
     pub fn mismatch_through(&self, displacement: &VectorField<T>) -> f64 {
-        self.mismatch(&self.problem.warped_through(displacement))
+        self.relative(self.problem.value_through(displacement))
     }
 
-    /// How far these images are from the fixed ones, relative to the moving ones as they are.
-    fn mismatch(&self, warped: &[Vec<T>]) -> f64 {
-        if self.baseline == 0.0 {
-            return 0.0;
-        }
-        let channels = warped.iter().zip(&self.weights).enumerate();
-        let now: f64 = channels
-            .map(|(c, (warped, weight))| {
-                weight * squared_difference(warped, self.problem.fixed(c), self.mask.as_deref())
-            })
-            .sum();
-        (now / self.baseline).sqrt()
+    /// A distance relative to that of the images as they are, as a ratio of norms.
+    fn relative(&self, value: f64) -> f64 {
+        if self.baseline == 0.0 { 0.0 } else { (value.max(0.0) / self.baseline).sqrt() }
     }
 }
 
@@ -145,7 +148,7 @@ impl<T: Real> DataTerm<T> for ImageTerm<T> {
     }
 
     fn relative_mismatch(&self, evaluation: &Evaluation<T>) -> f64 {
-        self.mismatch(&evaluation.warped)
+        self.relative(evaluation.value)
     }
 
     fn determinant_range(&self, evaluation: &Evaluation<T>) -> [f64; 2] {
@@ -175,22 +178,4 @@ impl<T: Real> DataTerm<T> for ImageTerm<T> {
     fn interpolations(&self) -> u64 {
         self.problem.interpolations()
     }
-}
-
-/// Σ mask (a − b)², the same for every number of threads.
-fn squared_difference<T: Real>(a: &[T], b: &[T], mask: Option<&[T]>) -> f64 {
-    const PIECE: usize = 1 << 14;
-    let sums: Vec<f64> = a
-        .par_chunks(PIECE)
-        .zip(b.par_chunks(PIECE))
-        .enumerate()
-        .map(|(piece, (a, b))| {
-            let squares = a.iter().zip(b).map(|(a, b)| (a.wide() - b.wide()).powi(2));
-            match mask {
-                None => squares.sum::<f64>(),
-                Some(mask) => squares.zip(&mask[piece * PIECE..]).map(|(s, m)| s * m.wide()).sum(),
-            }
-        })
-        .collect();
-    sums.iter().sum()
 }

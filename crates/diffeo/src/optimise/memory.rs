@@ -84,8 +84,7 @@ impl Sizes {
     }
 
     fn images(&self) -> f64 {
-        // The mask is held twice.
-        (image_fields(self.inputs) + f64::from(u8::from(self.inputs.masked))) * self.fine
+        image_fields(self.inputs) * self.fine
     }
 
     fn peak(&self) -> f64 {

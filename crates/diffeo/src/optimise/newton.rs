@@ -69,7 +69,7 @@ pub struct Step {
     pub objective: f64,
     /// D after the step.
     pub distance: f64,
-    /// ‖m(1) − r‖/‖m(0) − r‖ after the step, on this grid.
+    /// √(D(1)/D(0)) after the step, on this grid: for the sum of squared differences ‖m(1) − r‖/‖m(0) − r‖.
     pub relative_mismatch: f64,
     /// Norm of the gradient before the step, relative to the first of the run.
     pub relative_gradient: f64,

@@ -62,7 +62,8 @@ pub struct Solution<T> {
     pub outcome: Outcome,
     /// Weight of the regularisation in the last stage.
     pub beta: f64,
-    /// ‖m(1) − r‖/‖m(0) − r‖ over all channels, on the images' grid without smoothing, through the map as it is put out.
+    /// √(D(1)/D(0)) over all channels, on the images' grid without smoothing, through the map as it is put out: for the
+    /// sum of squared differences ‖m(1) − r‖/‖m(0) − r‖.
     pub relative_mismatch: f64,
     /// Least and largest det F of the map as it is put out, see [`crate::transport::map::determinant_range`].
     pub jacobian: [f64; 2],

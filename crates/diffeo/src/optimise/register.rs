@@ -331,7 +331,7 @@ fn finish<T: Real>(
     here.add_work(&mut record.work);
     let Judged { velocity, displacement, jacobian } = judged;
     let relative_mismatch = match source {
-        Some(images) => ImageTerm::new(images, here.stage.discretisation)?.mismatch_through(&displacement),
+        Some(images) => ImageTerm::new(images.balanced(), here.stage.discretisation)?.mismatch_through(&displacement),
         None => here.level.data.mismatch_through(&displacement),
     };
     let beta = state.position.beta * here.stage.beta_factor;

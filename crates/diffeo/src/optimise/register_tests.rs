@@ -62,6 +62,33 @@ fn a_small_deformation_is_recovered() {
     }
 }
 
+/// What is left of the difference of the pair's own images through a velocity that was found for images made of them.
+fn left_of_the_pair(shape: [usize; 3], velocity: &VectorField<f32>) -> f64 {
+    let Images { grid, components, .. } = pair::<f32>(shape);
+    let Component { fixed, moving, .. } = &components[0];
+    let displacement = crate::transport::map::displacement(&grid, velocity, SQUARINGS);
+    let warped = crate::transport::map::warp(shape, moving, &displacement, crate::interpolate::Kernel::CubicSpline);
+    let apart = |a: &[f32]| a.iter().zip(fixed).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+    (apart(&warped) / apart(moving)).sqrt()
+}
+
+#[test]
+fn an_inverted_image_is_registered_by_correlation_and_not_by_squares() {
+    let shape = [32, 30, 32];
+    let left = |distance: Distance, contrast: fn(f32) -> f32| {
+        let mut images = Images { distance, ..pair::<f32>(shape) };
+        images.components[0].moving.iter_mut().for_each(|m| *m = contrast(*m));
+        left_of_the_pair(shape, &run(images, &quick(Model::H1Div)).velocity)
+    };
+    let inverted = |m: f32| 1.0 - 0.6 * m;
+    let plain = left(Distance::SumOfSquares, |m| m);
+    for found in [left(Distance::CrossCorrelation, |m| m), left(Distance::CrossCorrelation, inverted)] {
+        assert!((found - plain).abs() < 0.03, "{found}, by squares of the plain images {plain}");
+    }
+    let lost = left(Distance::SumOfSquares, inverted);
+    assert!(lost > 0.9, "{lost}");
+}
+
 #[test]
 fn the_incompressible_model_keeps_volumes() {
     let solution = run(pair::<f64>([32, 32, 32]), &quick(Model::H1Stokes));

@@ -49,6 +49,7 @@ fn band_on(shape: [usize; 3], stage: &Stage) -> [usize; 3] {
 impl<T: Real> StageLevel<T> {
     /// The level of `stage` with the images as they are on its grid.
     pub fn new(images: Images<T>, stage: Stage, regularisation: Regularisation) -> Result<Self, ProblemError> {
+        let images = images.balanced();
         let grid = images.grid;
         let band = band_on(grid.shape, &stage);
         let coarse_grid = grid_of_shape(&grid, coarser_shape(grid.shape, COARSER));

@@ -112,9 +112,27 @@ impl Default for BrainPair {
 pub struct Deform {
     /// What keeps the deformation smooth.
     pub model: Model,
+    /// What makes two images alike.
+    pub distance: Distance,
+    /// With `distance = "lncc"`, voxels on either side of the middle of the windows, on each grid of the run; 3 if not
+    /// given.
+    #[schemars(range(min = 1, max = 32))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_radius_voxels: Option<u32>,
+    /// With `distance = "lncc"`, the variance of intensities in [0, 1] well below which a window holds but noise; 1e-3 if
+    /// not given.
+    #[schemars(range(min = 1e-9, max = 1.0))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variance_floor: Option<f64>,
+    /// With `distance = "ngf"`, the slope of intensities in [0, 1], per mm, well below which an edge counts as noise; the
+    /// mean slope of both images if not given.
+    #[schemars(range(min = 1e-9, max = 1e3))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge_per_mm: Option<f64>,
     /// How much time is spent.
     pub preset: Preset,
-    /// Weight β of the regularisation, for images in [0, 1]; that of the preset if not given.
+    /// Weight β of the regularisation, for images in [0, 1]; that of the preset if not given. Other distances than `ssd`
+    /// are scaled so that it means the same for them.
     #[schemars(range(min = 1e-12, max = 1e3))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beta: Option<f64>,
@@ -153,6 +171,10 @@ impl Default for Deform {
     fn default() -> Self {
         Self {
             model: Model::default(),
+            distance: Distance::default(),
+            window_radius_voxels: None,
+            variance_floor: None,
+            edge_per_mm: None,
             preset: Preset::default(),
             beta: None,
             jacobian_bound: None,
@@ -184,6 +206,21 @@ pub enum Model {
     H2,
     /// H3 seminorm.
     H3,
+}
+
+/// What makes two images alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distance {
+    /// Sum of squared differences: the same tissue has the same value in both images.
+    #[default]
+    Ssd,
+    /// Normalised cross-correlation: values differ by a linear change, of either sign.
+    Ncc,
+    /// Local normalised cross-correlation: by a linear change that varies in space.
+    Lncc,
+    /// Normalised gradient field: edges lie at the same places, whatever the values.
+    Ngf,
 }
 
 /// How much time is spent.
@@ -244,7 +281,8 @@ pub enum LabelInterpolation {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeformCriteria {
-    /// Largest accepted relative mismatch: what is left of the difference between the images.
+    /// Largest accepted relative mismatch: what is left of the difference between the images, by squares whatever
+    /// `distance` is.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<f64>,

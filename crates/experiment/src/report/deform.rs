@@ -33,10 +33,13 @@ pub fn deformation(experiment: &Experiment, findings: &Findings, shared: Shared)
     let (low, high) = (metrics.det_f.p01, metrics.det_f.p99);
     let root = DETERMINANT.sqrt();
     let greatest = if low * root > 1.0 && high < root { root } else { DETERMINANT };
+    let distance = findings.task.method.distance;
+    let other_distance = (distance != typed::Distance::Ssd).then(|| name_of(distance));
     let context = json!({
         "verdict": super::words::judged(metrics.criteria.is_empty(), metrics.missed.is_empty()),
-        "answer": answer(metrics),
+        "answer": answer(distance, metrics),
         "criteria": metrics.criteria,
+        "other_distance": other_distance,
         "tiles": tiles(metrics, shared.timings),
         "planes": pictures(findings, greatest),
         "square_mm": SQUARE_MM,
@@ -54,9 +57,23 @@ pub fn deformation(experiment: &Experiment, findings: &Findings, shared: Shared)
     render("deform.html", context)
 }
 
+/// A distance in words.
+fn name_of(distance: typed::Distance) -> &'static str {
+    match distance {
+        typed::Distance::Ssd => "sum of squared differences",
+        typed::Distance::Ncc => "normalised cross-correlation",
+        typed::Distance::Lncc => "local normalised cross-correlation",
+        typed::Distance::Ngf => "normalised gradient field",
+    }
+}
+
 /// What came out, in a sentence or two.
-fn answer(metrics: &Metrics) -> String {
+fn answer(distance: typed::Distance, metrics: &Metrics) -> String {
     let mut text = match metrics.relative_mismatch {
+        _ if distance != typed::Distance::Ssd => {
+            let left = 100.0 * metrics.relative_distance.powi(2);
+            format!("{left:.1} % of the images' distance after the affine stage is left ({}).", name_of(distance))
+        }
         Some(left) => format!("{:.1} % of the difference between the images is left.", 100.0 * left),
         None => "The images do not differ.".to_owned(),
     };
@@ -252,7 +269,8 @@ fn method(method: typed::Deform, metrics: &Metrics) -> String {
     };
     let [x, y, z] = metrics.shape;
     format!(
-        "The sum of squared differences was made small with the {model} of a stationary velocity weighted by β = {:.2e}, on a periodic box of {x} × {y} × {z} voxels, by an inexact Gauss-Newton-Krylov method: {} Newton steps, {} products with the Hessian and {} with that of preconditioners. It ended as {}: {}.",
+        "The distance of the images ({}) was made small with the {model} of a stationary velocity weighted by β = {:.2e}, on a periodic box of {x} × {y} × {z} voxels, by an inexact Gauss-Newton-Krylov method: {} Newton steps, {} products with the Hessian and {} with that of preconditioners. It ended as {}: {}.",
+        name_of(method.distance),
         metrics.beta,
         metrics.work["newton_steps"],
         metrics.work["products"],

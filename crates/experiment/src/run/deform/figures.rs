@@ -88,7 +88,9 @@ pub struct Metrics {
     /// ‖m(y) − r‖ / ‖m − r‖ of images in [0, 1] over all channels: what is left of the difference of the images as they
     /// lie. Null where there was no difference.
     pub relative_mismatch: Option<f64>,
-    /// The same after the affine stage alone.
+    /// √(D/D₀) with the distance D that was made small and its value D₀ after the affine stage, in the solver's box.
+    pub relative_distance: f64,
+    /// The relative mismatch after the affine stage alone.
     pub relative_mismatch_affine: Option<f64>,
     /// Root mean squared differences and correlations of the first channel in [0, 1].
     pub difference: Stages<Option<Difference>>,

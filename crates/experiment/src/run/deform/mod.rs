@@ -89,14 +89,14 @@ pub(super) fn run(
     watch.lap("preparing");
 
     let settings = solve::settings(&task.method, prepared.frame.outer().shape());
-    let Some(Solved { frame, solution, steps }) = solve::solve(prepared, &settings, folder, options, observer)? else {
-        return Ok(None);
-    };
+    let likeness = solve::likeness(&task.method);
+    let solved = solve::solve(prepared, likeness, &settings, folder, options, observer)?;
+    let Some(Solved { frame, solution, steps }) = solved else { return Ok(None) };
     watch.lap("deforming");
     let solver_core_s = watch.timings.last().and_then(|t| t.core_s);
 
     observer(Progress::begin("maps"));
-    let Solution { velocity, outcome: ending, beta, work, .. } = solution;
+    let Solution { velocity, outcome: ending, beta, work, relative_mismatch: relative_distance, .. } = solution;
     let deformation = Deformation { frame, velocity, affine: moving_from_fixed };
     let Maps { displacement, inverse_displacement: inverse, velocity, determinant } =
         maps(&deformation, case.moving[0].grid());
@@ -174,6 +174,7 @@ pub(super) fn run(
         title: experiment.tables.title.clone(),
         task: "deform".to_owned(),
         relative_mismatch: relative_mismatch(&moving.after, &moving.before, &fixed, mask),
+        relative_distance,
         relative_mismatch_affine: relative_mismatch(&moving.affine, &moving.before, &fixed, mask),
         difference: figures::differences(&fixed, &moving, mask),
         dice_mean: overlaps.as_ref().map(|(d, _)| d.map(|d| d.mean)),

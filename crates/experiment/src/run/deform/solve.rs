@@ -4,11 +4,13 @@ use super::super::error::RunError;
 use super::super::folder::RunFolder;
 use super::super::{Progress, RunOptions};
 use crate::document::deform as typed;
+use regiscope_diffeo::distance::Distance;
+use regiscope_diffeo::distance::window::Window;
 use regiscope_diffeo::frame::Frame;
 use regiscope_diffeo::optimise::{Outcome, Preset, Progress as Step, Settings, Solution, Start, Weight, presets};
 use regiscope_diffeo::prepare::Prepared;
 use regiscope_diffeo::regularisation::Model;
-use regiscope_diffeo::volumes::{register_prepared, resumed};
+use regiscope_diffeo::volumes::{Likeness, register_prepared, resumed};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -17,6 +19,11 @@ use std::sync::atomic::Ordering;
 const CHECKPOINT: &str = "state/checkpoint.bin";
 /// The steps so far.
 const STEPS: &str = "state/iterations.json";
+
+/// Voxels on either side of the middle of the windows of local correlation.
+const WINDOW_RADIUS: usize = 3;
+/// Variance of intensities in [0, 1] that counts as noise: a standard deviation of 3 %.
+const VARIANCE_FLOOR: f64 = 1e-3;
 
 /// The solver's settings for images of a shape.
 pub fn settings(method: &typed::Deform, shape: [usize; 3]) -> Settings {
@@ -50,6 +57,23 @@ pub fn settings(method: &typed::Deform, shape: [usize; 3]) -> Settings {
     settings
 }
 
+/// How the document wants images to be compared.
+pub fn likeness(method: &typed::Deform) -> Likeness {
+    let of = Likeness::Distance;
+    match method.distance {
+        typed::Distance::Ssd => of(Distance::SumOfSquares),
+        typed::Distance::Ncc => of(Distance::CrossCorrelation),
+        typed::Distance::Lncc => of(Distance::LocalCrossCorrelation {
+            window: Window::Box { radius: method.window_radius_voxels.map_or(WINDOW_RADIUS, |r| r as usize) },
+            floor: method.variance_floor.unwrap_or(VARIANCE_FLOOR),
+        }),
+        typed::Distance::Ngf => match method.edge_per_mm {
+            Some(edge) => of(Distance::NormalisedGradient { edge }),
+            None => Likeness::NormalisedGradient,
+        },
+    }
+}
+
 /// What the solver found, in its box, and the steps, those before an interruption too, as in `iterations.jsonl`.
 pub struct Solved {
     /// The box of the velocity.
@@ -63,6 +87,7 @@ pub struct Solved {
 /// Solves; `None` if it was cancelled, with a checkpoint left behind.
 pub fn solve(
     prepared: Prepared<f32>,
+    likeness: Likeness,
     settings: &Settings,
     folder: &RunFolder,
     options: &RunOptions,
@@ -89,7 +114,7 @@ pub fn solve(
             false => ControlFlow::Continue(()),
         }
     };
-    let found = register_prepared(prepared, settings, start, &mut on_step);
+    let found = register_prepared(prepared, likeness, settings, start, &mut on_step);
     let (frame, solution) = found.map_err(|e| RunError::Unusable(e.to_string()))?;
     match (failed, solution.outcome) {
         (Some(error), _) => Err(error),

@@ -64,6 +64,18 @@ pub struct DeformArgs {
     /// What keeps the deformation smooth: a seminorm of the velocity, with volumes free, nearly kept or kept
     #[arg(long, value_parser = ["h1", "h1-div", "h1-stokes", "h2", "h3"], default_value = "h1-div")]
     pub model: String,
+    /// What makes two images alike: squared differences, correlation, correlation in windows, or edges at the same places
+    #[arg(long, value_parser = ["ssd", "ncc", "lncc", "ngf"], default_value = "ssd")]
+    pub distance: String,
+    /// For lncc: voxels on either side of the middle of the windows [default: 3]
+    #[arg(long, value_name = "N")]
+    pub window_radius_voxels: Option<u32>,
+    /// For lncc: variance of intensities in [0, 1] well below which a window holds but noise [default: 0.001]
+    #[arg(long, value_name = "V")]
+    pub variance_floor: Option<f64>,
+    /// For ngf: slope of intensities in [0, 1], per mm, well below which an edge is noise [default: the images' mean]
+    #[arg(long, value_name = "SLOPE")]
+    pub edge_per_mm: Option<f64>,
     /// Weight of the regularisation for images in [0, 1] [default: the preset's]
     #[arg(long, value_name = "WEIGHT", allow_negative_numbers = true, conflicts_with = "jacobian_bound")]
     pub beta: Option<f64>,

@@ -54,6 +54,7 @@ fn deform(arguments: &DeformArgs) -> Result<Table, Failure> {
     let mut deform = table([
         ("model", word(&arguments.model)),
         ("preset", word(&arguments.preset)),
+        ("distance", word(&arguments.distance)),
         ("affine", word(affine)),
         ("labels", word(&arguments.label_interpolation)),
         ("match_histograms", arguments.match_histograms.into()),
@@ -61,6 +62,9 @@ fn deform(arguments: &DeformArgs) -> Result<Table, Failure> {
     let whole = |n: u32| Value::from(i64::from(n));
     for (key, value) in [
         ("beta", arguments.beta.map(Value::from)),
+        ("window_radius_voxels", arguments.window_radius_voxels.map(whole)),
+        ("variance_floor", arguments.variance_floor.map(Value::from)),
+        ("edge_per_mm", arguments.edge_per_mm.map(Value::from)),
         ("jacobian_bound", arguments.jacobian_bound.map(Value::from)),
         ("newton_steps", arguments.newton_steps.map(whole)),
         ("gap_voxels", arguments.gap_voxels.map(whole)),

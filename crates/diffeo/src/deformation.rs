@@ -7,7 +7,7 @@ use crate::field::VectorField;
 use crate::frame::Frame;
 use crate::real::Real;
 use crate::transport::map;
-use crate::warp::{PointMap, inverse, world_of};
+use crate::warp::{FlowMap, PointMap, inverse, world_of};
 use rayon::prelude::*;
 use regiscope_geometry::nalgebra::Matrix3;
 use regiscope_geometry::{AffineMap, Grid, Point, Vector};
@@ -55,6 +55,11 @@ impl<T: Real> Deformation<T> {
         }
     }
 
+    /// The map at points anywhere, by following the flow; `None` if the affine map has no inverse.
+    pub fn flow_map(&self) -> Option<FlowMap> {
+        FlowMap::new(&self.velocity_mm(), self.affine)
+    }
+
     /// The velocity in LPS mm for the unit of time, at the voxels of the box.
     pub fn velocity_mm(&self) -> Volume<[f32; 3]> {
         let grid = self.frame.periodic();
@@ -90,26 +95,35 @@ pub fn velocity_from_mm<T: Real>(field: &Volume<[f32; 3]>, frame: &Frame) -> Vec
 /// Greatest and mean distance of x from its way there and back, in voxels of the fixed image, over voxels whose way
 /// stays inside both fields; `None` where no way does. `stride` voxels are looked at one of.
 pub fn inverse_consistency(forward: &Volume<[f32; 3]>, back: &Volume<[f32; 3]>, stride: usize) -> Option<[f64; 2]> {
+    let inverse = PointMap::Field(back.clone());
+    round_trip(forward, stride, |y| {
+        let index = back.grid().index_from_world(y);
+        // Where the field back is cut off it holds its outer values.
+        let cut_off = (0..3).any(|a| index[a] < 0.0 || index[a] > back.grid().shape()[a] as f64 - 1.0);
+        if cut_off { None } else { inverse.apply(y) }
+    })
+}
+
+/// The same with the way back along the flow: how well the displacements are the flow's at their voxels.
+pub fn flow_consistency(forward: &Volume<[f32; 3]>, back: &FlowMap, stride: usize) -> Option<[f64; 2]> {
+    round_trip(forward, stride, |y| Some(back.apply(y)))
+}
+
+fn round_trip(
+    forward: &Volume<[f32; 3]>,
+    stride: usize,
+    back: impl Fn(&Point) -> Option<Point> + Sync,
+) -> Option<[f64; 2]> {
     let grid = forward.grid();
     let voxel = grid.spacing().into_iter().fold(f64::MAX, f64::min);
-    let inverse = PointMap::Field(back.clone());
-    let (mut worst, mut sum, mut count) = (0.0f64, 0.0, 0usize);
-    for o in (0..grid.len()).step_by(stride.max(1)) {
+    let apart = |n: usize| {
+        let o = n * stride.max(1);
         let x = world_of(grid, o);
-        let y = x + Vector::from(forward.data()[o].map(f64::from));
-        let index = back.grid().index_from_world(&y);
-        // Where the field back is cut off it holds its outer values.
-        if (0..3).any(|a| index[a] < 0.0 || index[a] > back.grid().shape()[a] as f64 - 1.0) {
-            continue;
-        }
-        if let Some(there) = inverse.apply(&y) {
-            let apart = (there - x).norm() / voxel;
-            worst = worst.max(apart);
-            sum += apart;
-            count += 1;
-        }
-    }
-    (count > 0).then(|| [worst, sum / count as f64])
+        Some((back(&(x + Vector::from(forward.data()[o].map(f64::from))))? - x).norm() / voxel)
+    };
+    let all: Vec<f64> = (0..grid.len().div_ceil(stride.max(1))).into_par_iter().filter_map(apart).collect();
+    let worst = all.iter().copied().fold(0.0, f64::max);
+    (!all.is_empty()).then(|| [worst, all.iter().sum::<f64>() / all.len() as f64])
 }
 
 #[cfg(test)]
@@ -151,6 +165,8 @@ mod tests {
         let inner = regiscope_image::mask::IndexBox { start: [7; 3], end: [25; 3] };
         let [worst, _] = inverse_consistency(&regiscope_image::mask::cropped(&displacement, &inner), &back, 1).unwrap();
         assert!(worst < 0.1, "{worst}");
+        let [worst, _] = flow_consistency(&displacement, &found.flow_map().unwrap().inverse(), 1).unwrap();
+        assert!(worst < 0.02, "{worst}");
         // Voxels of the target whose way back ends inside the box.
         let [worst, _] = inverse_consistency(&back, &displacement, 1).unwrap();
         assert!(worst < 2e-3, "{worst}");

@@ -184,6 +184,36 @@ fn a_bound_on_the_volume_change_finds_its_weight() {
     assert_eq!(run(pair::<f32>([24, 24, 24]), &settings).outcome, Outcome::BoundNotMet);
 }
 
+/// Two images that no gentle map joins: at a low weight it folds, or nearly.
+fn unlike(shape: [usize; 3]) -> Images<f32> {
+    let mut images = pair::<f32>(shape);
+    let moving = images.components[0].moving.clone();
+    let [nx, ny, _] = shape;
+    // The fixed image is the moving one, its structures shifted by a sixth of the box where y is high.
+    for (i, fixed) in images.components[0].fixed.iter_mut().enumerate() {
+        let (x, y) = (i % nx, i / nx % ny);
+        let from = if y > ny / 2 { i - x + (x + nx / 6) % nx } else { i };
+        *fixed = moving[from];
+    }
+    images
+}
+
+#[test]
+fn a_guard_mends_folds_where_they_are_and_keeps_the_weight() {
+    let shape = [32, 30, 32];
+    let mut settings = quick(Model::H1Div);
+    let beta = 1e-5;
+    settings.weight = Weight::Fixed(beta);
+    let free = run(unlike(shape), &settings);
+    settings.weight = Weight::Guarded { beta, bound: 0.3 };
+    let guarded = run(unlike(shape), &settings);
+    let [least, most] = free.jacobian;
+    assert!(least < 0.3 && most > 1.0 / 0.3, "free of the guard it leaves the range: {least} to {most}");
+    assert!(guarded.jacobian[0] >= 0.3 && guarded.jacobian[1] <= 1.0 / 0.3, "{:?}", guarded.jacobian);
+    assert_eq!(guarded.beta, beta, "a larger weight would have held back all of it");
+    assert!(guarded.relative_mismatch < 0.35, "{}", guarded.relative_mismatch);
+}
+
 #[test]
 fn a_warm_start_at_the_answer_stays_there() {
     let mut settings = quick(Model::H2);

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use regiscope_geometry::{AffineMap, Grid, Point, Vector};
 use regiscope_image::Volume;
 
-use super::world_of;
+use super::{FlowMap, world_of};
 
 /// One map of points.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,8 @@ pub enum PointMap {
     /// A displacement field, LPS, mm. It is defined in the box of its voxels; between the outer centres and the
     /// border the outer displacements hold.
     Field(Volume<[f32; 3]>),
+    /// The flow of a velocity and an affine map, or their inverse.
+    Flow(FlowMap),
 }
 
 impl PointMap {
@@ -22,6 +24,7 @@ impl PointMap {
         match self {
             Self::Affine(map) => Some(map.apply(point)),
             Self::Field(field) => Some(point + displacement(field, &field.grid().index_from_world(point))?),
+            Self::Flow(flow) => Some(flow.apply(point)),
         }
     }
 }
@@ -48,7 +51,7 @@ impl Chain {
     pub fn grid(&self) -> Option<&Grid> {
         self.maps.iter().find_map(|m| match m {
             PointMap::Field(field) => Some(field.grid()),
-            PointMap::Affine(_) => None,
+            PointMap::Affine(_) | PointMap::Flow(_) => None,
         })
     }
 

@@ -2,16 +2,19 @@
 //!
 //! A map takes points of the fixed space to points of the moving space (LPS, mm), as ITK's transforms do; an image
 //! is carried the other way, `warped(x) = moving(map(x))`. Displacement fields are given at the voxels of a grid,
-//! `map(x) = x + u(x)`, and continued between voxels linearly, as ITK's `DisplacementFieldTransform` does.
+//! `map(x) = x + u(x)`, and continued between voxels linearly, as ITK's `DisplacementFieldTransform` does. The flow of a
+//! velocity is followed at points anywhere.
 
 mod carry;
 mod determinant;
+mod flow_map;
 mod inverse;
 mod labels;
 mod map;
 
 pub use carry::{Interpolation, carry_image, carry_labels_nearest, carry_mask};
 pub use determinant::{DeterminantError, Determinants, determinant, log_determinant};
+pub use flow_map::FlowMap;
 pub use inverse::{Inverse, inverse, inverse_of_map};
 pub use labels::carry_labels;
 pub use map::{Chain, PointMap, field_of};

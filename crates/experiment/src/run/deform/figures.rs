@@ -106,8 +106,11 @@ pub struct Metrics {
     pub det_total: Determinants,
     /// Lengths of the whole displacements, mm.
     pub displacement_mm: Lengths,
-    /// Greatest and mean distance of points from their way there and back, voxels.
+    /// Greatest and mean distance of voxels from their way there by the displacements that are written and back along the
+    /// flow, voxels.
     pub inverse_voxels: Option<[f64; 2]>,
+    /// The same with the way back by `inverse_displacement.nii.gz`, continued linearly between its voxels.
+    pub inverse_file_voxels: Option<[f64; 2]>,
     /// Distances of landmarks, mm.
     pub landmarks_mm: Option<Stages<Lengths>>,
     /// Distance of the found displacements from the true ones inside the labels, mm.

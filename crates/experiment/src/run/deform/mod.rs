@@ -14,12 +14,14 @@ use figures::{AffineFigures, Metrics, Stages};
 use images::Case;
 use regiscope_diffeo::affine::{self, Measure, Model, Start};
 use regiscope_diffeo::compare::{Lengths, magnitude, relative_mismatch};
-use regiscope_diffeo::deformation::{Deformation, inverse_consistency};
+use regiscope_diffeo::deformation::{Deformation, flow_consistency, inverse_consistency};
 use regiscope_diffeo::intensity::{Scale, scaled};
 use regiscope_diffeo::optimise::Solution;
 use regiscope_diffeo::prepare::{Channel, Options};
 use regiscope_diffeo::volumes::{Maps, maps, prepare_volumes};
-use regiscope_diffeo::warp::{Determinants, Interpolation, PointMap, carry_image, carry_labels, carry_labels_nearest};
+use regiscope_diffeo::warp::{
+    Determinants, FlowMap, Interpolation, PointMap, carry_image, carry_labels, carry_labels_nearest,
+};
 use regiscope_geometry::itk_transform::Transform;
 use regiscope_geometry::itk_transform_file::{self, TransformFile};
 use regiscope_geometry::{AffineMap, Grid, Point};
@@ -100,6 +102,7 @@ pub(super) fn run(
     let deformation = Deformation { frame, velocity, affine: moving_from_fixed };
     let Maps { displacement, inverse_displacement: inverse, velocity, determinant } =
         maps(&deformation, case.moving[0].grid());
+    let back_along_flow = deformation.flow_map().map(FlowMap::inverse);
     drop(deformation);
     let total = determinant.map(|d| d * moving_from_fixed.matrix.determinant() as f32);
     watch.lap("maps");
@@ -183,7 +186,8 @@ pub(super) fn run(
         det_f,
         det_total: Determinants::of(&total, mask).expect("a mask holds voxels"),
         displacement_mm: magnitude(&displacement).unwrap_or(Lengths { mean: 0.0, median: 0.0, p95: 0.0, max: 0.0 }),
-        inverse_voxels: inverse_consistency(&displacement, &inverse, stride),
+        inverse_voxels: back_along_flow.and_then(|back| flow_consistency(&displacement, &back, 4 * stride)),
+        inverse_file_voxels: inverse_consistency(&displacement, &inverse, stride),
         landmarks_mm,
         truth_mm: figures::truth_errors(&case, &moving_from_fixed, &displacement),
         affine: affine_figures,

@@ -1,6 +1,6 @@
 //! `regiscope diffeo apply`: images, labels and points through transforms.
 
-use super::transforms::{chain, grid};
+use super::transforms::{chain, grid, inverted};
 use crate::program::args::diffeo::ApplyArgs;
 use crate::program::failure::{Ending, Failure};
 use crate::program::output::Output;
@@ -14,7 +14,10 @@ use std::path::Path;
 
 /// Carries what was given.
 pub fn run(arguments: ApplyArgs, output: Output) -> Result<Ending, Failure> {
-    let chain = chain(&arguments.transform)?;
+    let mut chain = chain(&arguments.transform)?;
+    if arguments.inverse {
+        chain = inverted(chain, &arguments.transform)?;
+    }
     if let Some(path) = &arguments.points {
         return points(&arguments, &chain, path, output);
     }

@@ -124,10 +124,13 @@ pub struct DeformArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["image", "labels", "points"]))]
 pub struct ApplyArgs {
-    /// A displacement field (NIfTI, 5-D) or an ITK transform file, from fixed to moving points; given several times
-    /// they follow one another, points going through the first one first
-    #[arg(long, required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// A displacement field (NIfTI, 5-D), an ITK transform file or the folder of a run, whose flow is followed, from
+    /// fixed to moving points; given several times they follow one another, points going through the first one first
+    #[arg(long, required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub transform: Vec<PathBuf>,
+    /// Carries the other way, by affine transforms and folders of runs
+    #[arg(long)]
+    pub inverse: bool,
     /// An image in the moving space, carried to the fixed one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub image: Option<PathBuf>,
@@ -154,8 +157,8 @@ pub struct ApplyArgs {
 /// `regiscope diffeo invert`.
 #[derive(Debug, Args)]
 pub struct InvertArgs {
-    /// A displacement field (NIfTI, 5-D) or an ITK transform file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// A displacement field (NIfTI, 5-D), an ITK transform file or the folder of a run
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub transform: PathBuf,
     /// An image on the grid of the inverse field, such as the moving one [default: the field's own grid]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -168,8 +171,8 @@ pub struct InvertArgs {
 /// `regiscope diffeo compose`.
 #[derive(Debug, Args)]
 pub struct ComposeArgs {
-    /// Displacement fields and ITK transform files; points go through the first one first
-    #[arg(long, required = true, num_args = 1, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Displacement fields, ITK transform files and folders of runs; points go through the first one first
+    #[arg(long, required = true, num_args = 1, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub transform: Vec<PathBuf>,
     /// An image on the grid of the joined field [default: the grid of the first field]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -3,7 +3,9 @@
 use crate::program::args::diffeo::{ComposeArgs, InvertArgs, JacobianArgs};
 use crate::program::failure::{Ending, Failure};
 use crate::program::output::Output;
-use regiscope_diffeo::warp::{Chain, Determinants, PointMap, determinant, inverse, inverse_of_map, log_determinant};
+use regiscope_diffeo::warp::{
+    Chain, Determinants, FlowMap, PointMap, determinant, field_of, inverse, inverse_of_map, log_determinant,
+};
 use regiscope_geometry::itk_transform::Transform;
 use regiscope_geometry::itk_transform_file::{self, TransformFile};
 use regiscope_geometry::{AffineMap, Grid, Point};
@@ -16,8 +18,38 @@ pub fn chain(paths: &[PathBuf]) -> Result<Chain, Failure> {
     Ok(Chain { maps: paths.iter().map(|p| map(p)).collect::<Result<_, _>>()? })
 }
 
-/// Reads one transform: a displacement field, or an ITK transform file by its ending.
+/// The way back: every transform inverted, the last one first.
+pub fn inverted(chain: Chain, paths: &[PathBuf]) -> Result<Chain, Failure> {
+    let one = |(map, path): (PointMap, &PathBuf)| match map {
+        PointMap::Affine(map) => map.inverse().map(PointMap::Affine).ok_or_else(|| singular(path)),
+        PointMap::Flow(flow) => Ok(PointMap::Flow(flow.inverse())),
+        PointMap::Field(_) => Err(Failure::file(
+            path,
+            "--inverse takes affine transforms and folders of runs; a displacement field is inverted by `diffeo invert`",
+        )),
+    };
+    let mut maps = chain.maps.into_iter().zip(paths).map(one).collect::<Result<Vec<_>, _>>()?;
+    maps.reverse();
+    Ok(Chain { maps })
+}
+
+fn singular(path: &Path) -> Failure {
+    Failure::file(path, "its matrix is singular, so it has no inverse")
+}
+
+/// The map of a run's folder: the flow of its velocity and the affine map after it.
+fn flow(folder: &Path) -> Result<FlowMap, Failure> {
+    let (velocity, affine) = (folder.join("velocity.nii.gz"), folder.join("affine.tfm"));
+    let file = itk_transform_file::read(&affine).map_err(|e| Failure::file(&affine, e))?;
+    let map = file.map().map_err(|e| Failure::file(&affine, e))?;
+    FlowMap::new(&field(&velocity)?, map).ok_or_else(|| singular(&affine))
+}
+
+/// Reads one transform: the folder of a run, a displacement field, or an ITK transform file by its ending.
 pub fn map(path: &Path) -> Result<PointMap, Failure> {
+    if path.is_dir() {
+        return flow(path).map(PointMap::Flow);
+    }
     let name = path.to_string_lossy().to_ascii_lowercase();
     if [".tfm", ".txt", ".mat"].iter().any(|ending| name.ends_with(ending)) {
         let file = itk_transform_file::read(path).map_err(|e| Failure::file(path, e))?;
@@ -47,7 +79,7 @@ pub fn grid(path: &Path) -> Result<Grid, Failure> {
 fn affine(chain: &Chain) -> Option<AffineMap> {
     chain.maps.iter().try_fold(AffineMap::IDENTITY, |all, map| match map {
         PointMap::Affine(map) => Some(map.after(&all)),
-        PointMap::Field(_) => None,
+        PointMap::Field(_) | PointMap::Flow(_) => None,
     })
 }
 
@@ -71,7 +103,7 @@ fn write_field(path: &Path, field: &Volume<[f32; 3]>) -> Result<(), Failure> {
 /// `regiscope diffeo invert`.
 pub fn invert(arguments: InvertArgs, output: Output) -> Result<Ending, Failure> {
     let target = arguments.grid.as_deref().map(grid).transpose()?;
-    let singular = || Failure::file(&arguments.transform, "its matrix is singular, so it has no inverse");
+    let singular = || singular(&arguments.transform);
     let (unreached, residual) = match map(&arguments.transform)? {
         PointMap::Affine(map) => {
             match &target {
@@ -90,6 +122,13 @@ pub fn invert(arguments: InvertArgs, output: Output) -> Result<Ending, Failure> 
             let found = inverse(&field, target.as_ref().unwrap_or(field.grid()));
             write_field(&arguments.out, &found.field)?;
             (found.unreached, found.residual_mm)
+        }
+        PointMap::Flow(flow) => {
+            let reason = "the flow of a run is inverted into a field; --grid says at which voxels";
+            let grid = target.as_ref().ok_or_else(|| Failure::file(&arguments.out, reason))?;
+            let back = flow.inverse();
+            write_field(&arguments.out, &field_of(grid, |y| back.apply(y)))?;
+            (0.0, 0.0)
         }
     };
     if unreached > 0.0 {

@@ -231,30 +231,45 @@ impl ImageLikelihood {
         if self.model.blur_px == 0.0 {
             return self.renderer.render_pixels(view, pose, &part.pixels).iter().map(|&v| f64::from(v)).collect();
         }
-        let blurred = physics::gaussian_blur(&self.renderer.render(view, pose), [self.model.blur_px; 2]);
-        part.pixels.iter().map(|&p| f64::from(blurred.data()[p as usize])).collect()
+        let whole = blurred(&self.renderer, view, pose, self.model.blur_px);
+        part.pixels.iter().map(|&p| whole[p as usize]).collect()
     }
 
     /// As [`Self::shown`], with the derivative by the pose twist.
     fn shown_with_jacobian(&self, part: &Part, pose: &Rigid) -> (Vec<f64>, Vec<[f32; 6]>) {
         let view = &part.observation.fixed.view;
-        let blur = [self.model.blur_px; 2];
         if self.model.blur_px == 0.0 {
             let (image, jacobian) = self.renderer.render_pixels_with_jacobian(view, pose, &part.pixels);
             return (image.iter().map(|&v| f64::from(v)).collect(), jacobian);
         }
-        let (image, jacobian) = self.renderer.render_with_jacobian(view, pose);
-        let pick = |image: &Image<f32>| part.pixels.iter().map(|&p| image.data()[p as usize]).collect::<Vec<f32>>();
-        let image = pick(&physics::gaussian_blur(&image, blur));
-        let columns: Vec<Vec<f32>> = (0..6)
-            .map(|n| {
-                let column = jacobian.iter().map(|row| row[n]).collect();
-                pick(&physics::gaussian_blur(&Image::new(view.rows(), view.cols(), column), blur))
-            })
-            .collect();
-        let jacobian = (0..image.len()).map(|p| std::array::from_fn(|n| columns[n][p])).collect();
-        (image.iter().map(|&v| f64::from(v)).collect(), jacobian)
+        let (image, jacobian) = blurred_with_jacobian(&self.renderer, view, pose, self.model.blur_px);
+        part.pixels.iter().map(|&p| (image[p as usize], jacobian[p as usize])).unzip()
     }
+}
+
+/// Blurred line integrals of all pixels of a view.
+pub(crate) fn blurred(renderer: &Renderer, view: &View, pose: &Rigid, blur_px: f64) -> Vec<f64> {
+    let image = physics::gaussian_blur(&renderer.render(view, pose), [blur_px; 2]);
+    image.data().iter().map(|&v| f64::from(v)).collect()
+}
+
+/// As [`blurred`], with the derivative by the pose twist.
+pub(crate) fn blurred_with_jacobian(
+    renderer: &Renderer,
+    view: &View,
+    pose: &Rigid,
+    blur_px: f64,
+) -> (Vec<f64>, Vec<[f32; 6]>) {
+    let (image, mut jacobian) = renderer.render_with_jacobian(view, pose);
+    let image = physics::gaussian_blur(&image, [blur_px; 2]);
+    if blur_px > 0.0 {
+        for n in 0..6 {
+            let column = Image::new(view.rows(), view.cols(), jacobian.iter().map(|row| row[n]).collect());
+            let column = physics::gaussian_blur(&column, [blur_px; 2]);
+            jacobian.iter_mut().zip(column.data()).for_each(|(row, &v)| row[n] = v);
+        }
+    }
+    (image.data().iter().map(|&v| f64::from(v)).collect(), jacobian)
 }
 
 impl Likelihood for ImageLikelihood {

@@ -94,7 +94,8 @@ pub(crate) fn deviations(target: &Target, peak: &Peak, pose: &Rigid) -> f64 {
     Cholesky::new(peak.covariance).map_or(f64::INFINITY, |c| x.dot(&c.solve(&x)).max(0.0).sqrt())
 }
 
-fn refine_one(target: &Target, n: usize, start: &Rigid, settings: &RefineSettings) -> (Peak, usize) {
+/// Climbs from one start; with the number of derivatives.
+pub(crate) fn refine_one(target: &Target, n: usize, start: &Rigid, settings: &RefineSettings) -> (Peak, usize) {
     let limits = Limits { max_iterations: settings.max_iterations, step_mm: settings.step_mm, spread: 1.0, seed: 0 };
     let climb = levenberg_marquardt::climb(target, start, &limits, &mut |_| ControlFlow::Continue(()));
     let by_twist = climb.curvature.unwrap_or_else(Matrix6::zeros);

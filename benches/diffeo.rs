@@ -31,7 +31,7 @@ TABLE… [key=value …]; results are added to out=NAME (NAME.json, NAME.md, plo
     krylov    products to the same gradient by preconditioner and weight, at half resolution
     cost      processor time against voxels
     threads   one thread and two in turn [preset=default] [repetitions=5]
-    memory    peak memory of every preset in fields of the grid [factor=1]
+    memory    peak memory of every preset in fields of the grid [factor=1] [steps=N at most in a stage]
     inverse   how well the maps of every preset undo each other, voxels [displacement=STEM writes the maps]
     peak      the same of one preset, without a table
   without images:

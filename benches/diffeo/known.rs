@@ -152,7 +152,7 @@ pub fn product() -> Vec<Row> {
             let discretisation = Discretisation { squarings, ..Discretisation::default() };
             let term = ImageTerm::new(images.clone(), discretisation).expect("sound images");
             let reduction = Reduction::new(&images.grid, images.grid.shape, regularisation);
-            let at = term.linearise(term.evaluate(&velocity(32)));
+            let (at, _) = term.linearise(term.evaluate(&velocity(32)));
             let before = (reduction.transforms(), term.interpolations());
             let unknown = reduction.unknown_of(&velocity(32));
             let unknown_cost = reduction.transforms() - before.0;

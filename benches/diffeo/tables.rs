@@ -74,14 +74,28 @@ pub fn krylov(named: &Named) -> Vec<Row> {
     let pair = Pair::read(named);
     let levels: Vec<f64> = (0..5).map(|i| 10f64.powf(-2.0 - 0.5 * f64::from(i))).collect();
     let mut rows = Vec::new();
-    for preconditioner in [Choice::Regularisation, Choice::ZeroVelocity, Choice::TwoLevel] {
+    for (preconditioner, inner_coarsening, inner_steps) in [
+        (Choice::Regularisation, 2.0, 1),
+        (Choice::ZeroVelocity, 2.0, 100),
+        (Choice::ZeroVelocity, 1.0, 200),
+        (Choice::TwoLevel, 2.0, 100),
+        (Choice::TwoLevel, 2.0, 400),
+        (Choice::TwoLevel, 1.5, 400),
+    ] {
+        if named.get("only").is_some_and(|only| *only != format!("{preconditioner:?}-{inner_coarsening}-{inner_steps}"))
+        {
+            continue;
+        }
         let mut settings = presets::settings(Preset::Default, Model::H1Div, pair.grid.shape);
         let stage = *settings.stages.iter().find(|s| s.coarsening == 2.0).expect("presets have a half grid");
-        let level = Stage { krylov_steps: 200, gradient_tolerance: 0.02, preconditioner, inner_steps: 100, ..stage };
+        let level = Stage { krylov_steps: 200, preconditioner, inner_coarsening, inner_steps, ..stage };
         settings.stages = levels
             .iter()
             .enumerate()
-            .map(|(i, &beta_factor)| Stage { beta_factor, newton_steps: if i == 0 { 20 } else { 1 }, ..level })
+            .map(|(i, &beta_factor)| match i {
+                0 => Stage { beta_factor, newton_steps: 20, gradient_tolerance: 0.02, ..level },
+                _ => Stage { beta_factor, newton_steps: 1, gradient_tolerance: 0.0, ..level },
+            })
             .collect();
         settings.weight = Weight::Fixed(1.0);
         settings.decrease_tolerance = 0.0;
@@ -94,7 +108,9 @@ pub fn krylov(named: &Named) -> Vec<Row> {
             let growth = (i >= 3).then(|| products(i) as f64 / products(i - 2).max(1) as f64);
             rows.push(vec![
                 ("preconditioner", json!(preconditioner)),
-                ("beta", json!(beta)),
+                ("inner_grid_coarser_by", json!(inner_coarsening)),
+                ("inner_steps", json!(inner_steps)),
+                ("beta", digits(*beta, 6)),
                 ("newton_steps", json!(steps(i).count())),
                 ("products", json!(products(i))),
                 ("inner_products", json!(inner)),
@@ -153,13 +169,27 @@ pub fn threads(named: &Named) -> Vec<Row> {
     let reference = &runs[0][0].2;
     let size = reference.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     let wall = |n: usize| median(runs.iter().map(|r| r[n].0).collect());
+    let least = |n: usize| runs.iter().map(|r| r[n].0).fold(f64::MAX, f64::min);
     let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / size;
+    let machine = [arithmetic as fn(usize), streaming].map(|work| {
+        let seconds = |threads: usize| {
+            let begin = Instant::now();
+            // As much work for all threads together.
+            std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(move || work(threads)))));
+            begin.elapsed().as_secs_f64()
+        };
+        let least = |threads: usize| (0..5).map(|_| seconds(threads)).fold(f64::MAX, f64::min);
+        [1, 2].map(least)
+    });
     let row = |n: usize| {
         vec![
             ("threads", json!(n + 1)),
             ("wall_s", digits(wall(n), 2)),
             ("core_s", digits(median(runs.iter().map(|r| r[n].1).collect()), 2)),
             ("speedup", digits(wall(0) / wall(n), 2)),
+            ("speedup_least_wall", digits(least(0) / least(n), 2)),
+            ("speedup_of_arithmetic", digits(machine[0][0] / machine[0][n], 2)),
+            ("speedup_of_streaming", digits(machine[1][0] / machine[1][n], 2)),
             ("difference_from_one_thread", json!(apart(&runs[0][n].2, reference))),
             ("difference_of_runs", json!(runs.iter().fold(0.0f32, |m, r| m.max(apart(&r[n].2, &runs[0][n].2))))),
             ("runs", json!(runs.len())),
@@ -167,6 +197,24 @@ pub fn threads(named: &Named) -> Vec<Row> {
         ]
     };
     vec![row(0), row(1)]
+}
+
+/// Arithmetic without memory: what two threads gain on this machine at best.
+fn arithmetic(threads: usize) {
+    let mut lanes = [0.1f32; 64];
+    for _ in 0..20_000_000 / threads {
+        lanes.iter_mut().for_each(|v| *v = *v * 0.999 + 0.001);
+    }
+    std::hint::black_box(lanes);
+}
+
+/// A walk through more memory than caches hold.
+fn streaming(threads: usize) {
+    let mut data = vec![1.0f32; (1 << 26) / threads];
+    for _ in 0..8 {
+        data.iter_mut().for_each(|v| *v += 0.5);
+        std::hint::black_box(&mut data);
+    }
 }
 
 /// Peak memory of every preset, each in a process of its own since peaks stay.
@@ -201,7 +249,12 @@ pub fn peak(named: &Named) {
     // The peak begins anew here, on Linux.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = resident("VmRSS");
-    timed(&pair, &settings_of(named, pair.grid.shape), Wanted::default());
+    let mut settings = settings_of(named, pair.grid.shape);
+    if let Some(steps) = named.get("steps") {
+        let steps = steps.parse().expect("steps= is a number");
+        settings.stages.iter_mut().for_each(|s| s.newton_steps = s.newton_steps.min(steps));
+    }
+    timed(&pair, &settings, Wanted::default());
     let fields = (resident("VmHWM") - before) / (4.0 * pair.grid.len() as f64);
     println!("PEAK {}", json!([resident("VmHWM") / 1024f64.powi(3), fields]));
 }

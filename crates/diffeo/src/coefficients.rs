@@ -27,6 +27,11 @@ impl<T: Real> Coefficients<T> {
         Self { band, components: std::array::from_fn(|_| vec![Complex::default(); len]) }
     }
 
+    /// No coefficients at all.
+    pub(crate) fn empty() -> Self {
+        Self { band: [0; 3], components: std::array::from_fn(|_| Vec::new()) }
+    }
+
     /// Shape of the grid that carries the band.
     pub fn band(&self) -> [usize; 3] {
         self.band

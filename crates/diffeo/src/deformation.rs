@@ -42,11 +42,26 @@ impl<T: Real> Deformation<T> {
     /// The way back inverts the displacements that are handed out, continued between voxels linearly as ITK does it, so
     /// that a voxel of `target` comes back to its place to 1/1000 voxel after both. It does not use the flow of v,
     /// whose samples are the inverse of the samples of that of −v only as far as voxels resolve either.
+    ///
+    /// Displacements are composed of steps on the grid, and where they change by more than a voxel from one voxel to the next
+    /// followed along the flow instead.
     pub fn maps(&self, target: &Grid) -> Maps {
         let map::Output { displacement, log_determinant } =
             map::output(&self.frame.periodic(), &self.velocity, map::SQUARINGS);
         let affine = self.affine;
-        let displacement = self.each(&displacement, |x, d| affine.apply(&(x + d)) - x);
+        let sharp = sharp(self.frame.outer().shape(), &displacement);
+        let mut displacement = self.each(&displacement, |x, d| affine.apply(&(x + d)) - x);
+        if let Some(flow) = self.flow_map().filter(|_| sharp.contains(&true)) {
+            // Where voxels hardly resolve the map, neither do they resolve what it was composed of.
+            let outer = self.frame.outer();
+            displacement.data_mut().par_iter_mut().zip(&sharp).enumerate().filter(|(_, (_, sharp))| **sharp).for_each(
+                |(o, (u, _))| {
+                    let x = world_of(outer, o);
+                    let there = flow.apply(&x) - x;
+                    *u = [there.x as f32, there.y as f32, there.z as f32];
+                },
+            );
+        }
         let determinant: Vec<f32> = log_determinant.par_iter().map(|v| v.wide().exp() as f32).collect();
         Maps {
             inverse_displacement: inverse(&displacement, target).field,
@@ -82,6 +97,33 @@ impl<T: Real> Deformation<T> {
         };
         Volume::new(grid.clone(), (0..grid.len()).into_par_iter().map(at).collect())
     }
+}
+
+/// Displacements that differ by more than this from those of a neighbour, voxels, are followed along the flow.
+const SHARP: f64 = 1.0;
+
+/// Where displacements, in voxels, differ much from those of a neighbour around the periodic box.
+fn sharp<T: Real>(shape: [usize; 3], displacement: &VectorField<T>) -> Vec<bool> {
+    let [nx, ny, nz] = shape;
+    let limit = T::of(SHARP);
+    let apart = |a: usize, b: usize| {
+        displacement.iter().any(|d| {
+            let difference = d[a] - d[b];
+            difference > limit || -difference > limit
+        })
+    };
+    let at = |o: usize| {
+        let [x, y, z] = [o % nx, o / nx % ny, o / (nx * ny)];
+        let row = (z * ny + y) * nx;
+        let column = z * nx * ny + x;
+        let line = y * nx + x;
+        [row + (x + 1) % nx, row + (x + nx - 1) % nx]
+            .into_iter()
+            .chain([column + (y + 1) % ny * nx, column + (y + ny - 1) % ny * nx])
+            .chain([line + (z + 1) % nz * nx * ny, line + (z + nz - 1) % nz * nx * ny])
+            .any(|other| apart(o, other))
+    };
+    (0..nx * ny * nz).into_par_iter().map(at).collect()
 }
 
 /// The velocity in units of length from one in LPS mm on the grid of the box, as [`Deformation::velocity_mm`] gives it.

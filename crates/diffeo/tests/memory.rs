@@ -39,7 +39,7 @@ unsafe impl GlobalAlloc for Counting {
 static MEMORY: Counting = Counting { now: AtomicUsize::new(0), peak: AtomicUsize::new(0) };
 
 #[test]
-fn memory_is_as_foretold_and_below_twenty_fields() {
+fn memory_is_as_foretold_and_below_its_limits() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("threads start");
     pool.install(|| {
         let shape = [60, 56, 60];
@@ -49,7 +49,7 @@ fn memory_is_as_foretold_and_below_twenty_fields() {
             let value = |i: usize| place(i)[0].sin() * place(i)[1].cos() + place(i)[2].sin();
             (0..grid.len()).map(|i| 0.3 * value(i)).collect()
         };
-        for preset in [Preset::Fast, Preset::Default] {
+        for (preset, limit) in [(Preset::Fast, 20.0), (Preset::Default, 20.0), (Preset::Accurate, 28.0)] {
             let mut settings = presets::settings(preset, Model::default(), shape);
             settings.stages.iter_mut().for_each(|s| (s.newton_steps, s.krylov_steps) = (1, 1));
             let components = vec![Component { fixed: image(0.0), moving: image(0.2), weight: 1.0 }];
@@ -67,7 +67,7 @@ fn memory_is_as_foretold_and_below_twenty_fields() {
             );
             let whole = Grid::new([256; 3], [1.0; 3]);
             let at_256 = peak_fields(&whole, Inputs { channels: 1, masked: false }, &settings);
-            assert!(at_256 <= 20.0, "{preset:?}: {at_256:.2}");
+            assert!(at_256 <= limit, "{preset:?}: {at_256:.2}");
         }
     });
 }

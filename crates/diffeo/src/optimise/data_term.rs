@@ -10,7 +10,7 @@ use crate::real::Real;
 pub trait DataTerm<T: Real> {
     /// D at one velocity and what its derivatives need.
     type Evaluation;
-    /// The same with the gradient.
+    /// What products with the Hessian there need.
     type Linearisation;
 
     /// The grid of the velocities.
@@ -32,11 +32,8 @@ pub trait DataTerm<T: Real> {
     /// det F of the map at every sample of the velocities' grid.
     fn determinant(&self, evaluation: &Self::Evaluation) -> Vec<T>;
 
-    /// Adds the gradient.
-    fn linearise(&self, evaluation: Self::Evaluation) -> Self::Linearisation;
-
-    /// ∇D, per unit of length.
-    fn gradient<'a>(&self, at: &'a Self::Linearisation) -> &'a VectorField<T>;
+    /// What products with the Hessian need, and ∇D, per unit of length.
+    fn linearise(&self, evaluation: Self::Evaluation) -> (Self::Linearisation, VectorField<T>);
 
     /// The Gauss-Newton Hessian of D times `direction`.
     fn product(&self, at: &Self::Linearisation, direction: &VectorField<T>) -> VectorField<T>;

@@ -133,6 +133,7 @@ impl<T: Real> ImageTerm<T> {
 
 impl<T: Real> DataTerm<T> for ImageTerm<T> {
     type Evaluation = Evaluation<T>;
+    /// Its gradient has been taken out.
     type Linearisation = Linearisation<T>;
 
     fn grid(&self) -> &Grid {
@@ -159,12 +160,10 @@ impl<T: Real> DataTerm<T> for ImageTerm<T> {
         self.problem.determinant(evaluation)
     }
 
-    fn linearise(&self, evaluation: Evaluation<T>) -> Linearisation<T> {
-        self.problem.linearise(evaluation)
-    }
-
-    fn gradient<'a>(&self, at: &'a Linearisation<T>) -> &'a VectorField<T> {
-        &at.gradient
+    fn linearise(&self, evaluation: Evaluation<T>) -> (Linearisation<T>, VectorField<T>) {
+        let mut at = self.problem.linearise(evaluation);
+        let gradient = std::mem::take(&mut at.gradient);
+        (at, gradient)
     }
 
     fn product(&self, at: &Linearisation<T>, direction: &VectorField<T>) -> VectorField<T> {

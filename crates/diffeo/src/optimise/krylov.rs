@@ -41,6 +41,18 @@ impl<T: Real> KrylovWork<T> {
         let zeros = || Coefficients::zeros(band);
         Self { residual: zeros(), preconditioned: zeros(), direction: zeros(), product: zeros() }
     }
+
+    /// Three new vectors and one that is lent; see [`Self::give_back`].
+    pub fn with(lent: &mut Coefficients<T>) -> Self {
+        let zeros = || Coefficients::zeros(lent.band());
+        let (residual, direction, product) = (zeros(), zeros(), zeros());
+        Self { residual, direction, product, preconditioned: std::mem::replace(lent, Coefficients::empty()) }
+    }
+
+    /// Gives the vector that was lent back, whatever it holds now.
+    pub fn give_back(self, lent: &mut Coefficients<T>) {
+        *lent = self.preconditioned;
+    }
 }
 
 /// Solves H x = b from x = 0 into `solution`, for H symmetric positive definite.

@@ -9,6 +9,7 @@ use super::stage::{stage_band, stage_grid};
 use crate::fft::spectrum_shape;
 use crate::grid::Grid;
 use crate::spectral::resample::coarser_shape;
+use crate::transport::between::TOGETHER;
 
 /// The images of a registration, as far as memory is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,8 @@ impl Sizes {
         let flow = coarser_shape(here.shape, stage.discretisation.coarsening);
         let band = stage_band(grid, stage);
         let product = |shape: [usize; 3]| shape.iter().product::<usize>() as f64;
-        let between = if flow == here.shape { 0.0 } else { 4.0 * product([flow[0], flow[1], here.shape[2]]) };
+        let between =
+            if flow == here.shape { 0.0 } else { 4.0 * product([flow[0], flow[1], here.shape[2].min(TOGETHER)]) };
         let mut sizes = Self {
             fine: product(here.shape),
             flow: product(flow),
@@ -73,7 +75,7 @@ impl Sizes {
             preconditioner: 0.0,
         };
         if stage.preconditioner != Choice::Regularisation {
-            let coarse = coarser_shape(here.shape, super::stage::COARSER);
+            let coarse = coarser_shape(here.shape, stage.inner_coarsening);
             let band = [0, 1, 2].map(|a| band[a].min(coarse[a]));
             let (fine, unknown) = (product(coarse), 6.0 * product(spectrum_shape(band)));
             let on_coarse = Self { fine, flow: fine, between: 0.0, unknown, preconditioner: 0.0, ..sizes };
@@ -88,9 +90,11 @@ impl Sizes {
     }
 
     fn peak(&self) -> f64 {
-        // The unknown, gradient, direction, trial point and four vectors of the Krylov iteration.
-        let iteration = 8.0 * self.unknown + 3.0 * self.flow;
-        self.images() + iteration + self.preconditioner + self.evaluation().max(self.product())
+        // The unknown, gradient, direction, trial point, of which the Krylov iteration borrows one and adds three; a velocity.
+        let [evaluating, solving] = [4.0, 7.0].map(|vectors| vectors * self.unknown + 3.0 * self.flow);
+        let passes =
+            (self.evaluation() + evaluating).max(self.linearisation() + evaluating).max(self.product() + solving);
+        self.images() + self.preconditioner + passes
     }
 
     /// Warped images and their gradients, looked up at a displacement on both grids.
@@ -100,15 +104,26 @@ impl Sizes {
         4.0 * self.levels * self.flow + displacement + 4.0 * channels * self.fine
     }
 
-    /// What a product keeps: levels, gradient, warped images and their gradients; and the largest of its passes.
+    /// What an evaluation or a linearisation keeps: levels, warped images and their gradients.
+    fn kept(&self) -> f64 {
+        4.0 * self.levels * self.flow + 4.0 * self.inputs.channels as f64 * self.fine
+    }
+
+    /// The slopes and their way to the velocities.
+    fn linearisation(&self) -> f64 {
+        let slopes = self.inputs.channels as f64 * self.fine;
+        self.kept() + (slopes + self.between + 4.0 * self.flow).max(TRANSPOSE * self.flow)
+    }
+
+    /// The largest pass of a product beside what is kept.
     fn product(&self) -> f64 {
         let channels = self.inputs.channels as f64;
-        let kept = (4.0 * self.levels + 3.0) * self.flow + 4.0 * channels * self.fine;
         let tangent = 8.0 * self.flow;
         let push = 4.0 * self.flow + channels * self.fine;
         let pull = channels * self.fine + self.between + 4.0 * self.flow;
-        // The weight and what threads collect of it.
-        let transpose = 9.5 * self.flow;
-        kept + tangent.max(push).max(pull).max(transpose)
+        self.kept() + tangent.max(push).max(pull).max(TRANSPOSE * self.flow)
     }
 }
+
+/// The weight that is transposed and what threads collect of it, fields of the flow's grid.
+const TRANSPOSE: f64 = 9.5;

@@ -116,7 +116,6 @@ pub fn newton<T: Real, D: DataTerm<T>>(
     let band = level.reduction.band();
     let [mut gradient, mut direction, mut trial] = std::array::from_fn(|_| Coefficients::zeros(band));
     let mut velocity = zeros(level.data.grid().len());
-    let mut work = KrylovWork::new(band);
     let mut last_decrease = done.last_decrease.unwrap_or(f64::INFINITY);
     if done.steps >= limits.steps {
         return Ending::StepLimit;
@@ -132,8 +131,9 @@ pub fn newton<T: Real, D: DataTerm<T>>(
         // A map that has left the range already, as prolongation can make it, may stay there while it comes back.
         let range = limits.range.unwrap_or([f64::MIN_POSITIVE, f64::INFINITY]);
         let range = [point.jacobian[0].min(range[0]), point.jacobian[1].max(range[1])];
-        let at = level.data.linearise(point.evaluation);
-        level.reduction.pull_back(level.data.gradient(&at), &mut gradient);
+        let (at, density) = level.data.linearise(point.evaluation);
+        level.reduction.pull_back(&density, &mut gradient);
+        drop(density);
         level.reduction.add_penalty(limits.beta, unknown, &mut gradient);
         let norm = gradient.norm();
         let first = *reference.get_or_insert(norm);
@@ -152,7 +152,7 @@ pub fn newton<T: Real, D: DataTerm<T>>(
             &mut gradient,
             relative_gradient,
             &mut velocity,
-            &mut work,
+            &mut trial,
             &mut direction,
         );
         // `solve` turned the gradient into the right-hand side −∇J.
@@ -227,7 +227,7 @@ struct Spent {
     inner_products: usize,
 }
 
-/// The Newton direction. `gradient` becomes its negative.
+/// The Newton direction. `gradient` becomes its negative, `scratch` is overwritten.
 #[expect(clippy::too_many_arguments, reason = "the work space is the caller's")]
 fn solve<T: Real, D: DataTerm<T>>(
     level: &Level<T, D>,
@@ -237,12 +237,13 @@ fn solve<T: Real, D: DataTerm<T>>(
     gradient: &mut Coefficients<T>,
     relative_gradient: f64,
     velocity: &mut VectorField<T>,
-    work: &mut KrylovWork<T>,
+    scratch: &mut Coefficients<T>,
     direction: &mut Coefficients<T>,
 ) -> Spent {
     let tolerance = superlinear(relative_gradient, 1.0);
     let mut preconditioner = Preconditioner::new(level.coarse.as_ref(), unknown, limits.beta, tolerance);
     gradient.scale(-1.0);
+    let mut work = KrylovWork::with(scratch);
     let report = conjugate_gradients(
         |p, out| {
             level.reduction.velocity(p, out, velocity);
@@ -252,8 +253,9 @@ fn solve<T: Real, D: DataTerm<T>>(
         |r, out| preconditioner.apply(r, out),
         gradient,
         KrylovLimits { tolerance, iterations: limits.krylov_steps },
-        work,
+        &mut work,
         direction,
     );
+    work.give_back(scratch);
     Spent { products: report.iterations, inner_products: preconditioner.inner_products }
 }

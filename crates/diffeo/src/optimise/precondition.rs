@@ -77,7 +77,7 @@ impl<'a, T: Real, D: DataTerm<T>> Preconditioner<'a, T, D> {
             let restricted = unknown.to_band(band);
             let mut solution = Coefficients::zeros(band);
             level.reduction.velocity(&restricted, &mut solution, &mut velocity);
-            let at = level.data.linearise(level.data.evaluate(&velocity));
+            let (at, _) = level.data.linearise(level.data.evaluate(&velocity));
             let hessian = if level.pointwise {
                 Hessian::Blocks(level.data.zero_velocity_blocks(&at))
             } else {

@@ -69,6 +69,8 @@ pub struct Stage {
     pub gradient_tolerance: f64,
     /// What speeds the Krylov iteration up.
     pub preconditioner: Choice,
+    /// How many times coarser than this stage's grid that of a preconditioner that iterates is; 1 for the same.
+    pub inner_coarsening: f64,
     /// Products at most in a call of a preconditioner that iterates.
     pub inner_steps: usize,
     /// Whether the weight is sought here when a bound on det F asks for it, or raised where a guard is broken.
@@ -155,6 +157,7 @@ impl Stage {
         within(&name("discretisation.coarsening"), self.discretisation.coarsening, 1.0, 1e3, "at least 1")?;
         within(&name("newton_steps"), self.newton_steps as f64, 1.0, 1e6, "at least 1")?;
         within(&name("krylov_steps"), self.krylov_steps as f64, 1.0, 1e6, "at least 1")?;
+        within(&name("inner_coarsening"), self.inner_coarsening, 1.0, 1e3, "at least 1")?;
         within(&name("inner_steps"), self.inner_steps as f64, 1.0, 1e6, "at least 1")?;
         within(&name("gradient_tolerance"), self.gradient_tolerance, 0.0, 1.0, "between 0 and 1")
     }

@@ -13,9 +13,6 @@ use crate::real::Real;
 use crate::regularisation::Regularisation;
 use crate::spectral::resample::{coarser_shape, grid_of_shape};
 
-/// How many times coarser the grid of preconditioners is.
-pub(super) const COARSER: f64 = 2.0;
-
 /// A stage with what it works on.
 pub(super) struct StageLevel<T: Real> {
     pub stage: Stage,
@@ -25,7 +22,8 @@ pub(super) struct StageLevel<T: Real> {
 
 /// Whether two stages share grids and images.
 pub(super) fn same_level(a: &Stage, b: &Stage) -> bool {
-    let key = |s: &Stage| (s.coarsening, s.band, s.smoothing, s.discretisation, s.preconditioner, s.inner_steps);
+    let inner = |s: &Stage| (s.preconditioner, s.inner_coarsening, s.inner_steps);
+    let key = |s: &Stage| (s.coarsening, s.band, s.smoothing, s.discretisation, inner(s));
     key(a) == key(b)
 }
 
@@ -52,7 +50,7 @@ impl<T: Real> StageLevel<T> {
         let images = images.balanced();
         let grid = images.grid;
         let band = band_on(grid.shape, &stage);
-        let coarse_grid = grid_of_shape(&grid, coarser_shape(grid.shape, COARSER));
+        let coarse_grid = grid_of_shape(&grid, coarser_shape(grid.shape, stage.inner_coarsening));
         let coarse_band = std::array::from_fn(|a| band[a].min(coarse_grid.shape[a]));
         let coarse = match stage.preconditioner {
             Choice::Regularisation => None,

@@ -16,6 +16,9 @@ use rayon::prelude::*;
 /// Samples weighed along an axis.
 const TAPS: usize = 4;
 
+/// Fine planes brought to the coarse grid's rows at a time.
+pub(crate) const TOGETHER: usize = 64;
+
 /// The way between two grids of one box whose first samples lie at the same place.
 #[derive(Clone, Debug)]
 pub struct Between<R> {
@@ -81,41 +84,46 @@ impl<R: Real> Between<R> {
         let [nx, ny, nz] = self.fine;
         let [mx, my, _] = self.coarse;
         let scale = self.ratio.map(|ratio| factor * ratio);
-        // Rows and columns first, plane by plane.
-        let mut flat = crate::interpolate::Buffer::new(mx * my * nz);
-        flat.par_chunks_mut(mx * my).enumerate().for_each_init(
-            || (vec![[R::zero(); 4]; nx], vec![[R::zero(); 4]; mx]),
-            |(row, narrow), (z, out): (usize, &mut [Quad<R>])| {
-                for y in 0..ny {
-                    fill(y, z, row);
-                    narrow.fill([R::zero(); 4]);
-                    for (from, taps) in row.iter().zip(&self.taps[0]) {
-                        let from = R::Four::load(&scale).mul(R::Four::load(from));
-                        for &(x, weight) in taps {
-                            add(&mut narrow[x], from, weight);
-                        }
-                    }
-                    for &(to, weight) in &self.taps[1][y] {
-                        for (out, from) in out[to * mx..][..mx].iter_mut().zip(&*narrow) {
-                            add(out, R::Four::load(from), weight);
-                        }
-                    }
-                }
-            },
-        );
         let mut out = Padded::new(self.coarse);
         let (row, plane) = (out.row_stride(), out.plane_stride());
-        out.data_mut()[..self.planes.len() * plane].par_chunks_mut(plane).zip(&self.planes).for_each(
-            |(out, sources)| {
-                for &(z, weight) in sources {
-                    for (y, from) in flat[z * mx * my..][..mx * my].chunks_exact(mx).enumerate() {
-                        for (out, from) in out[y * row..][..mx].iter_mut().zip(from) {
-                            add(out, R::Four::load(from), weight);
+        // Some planes at a time, so that what lies between the grids stays small: rows and columns first, plane by plane.
+        let mut flat = crate::interpolate::Buffer::new(mx * my * TOGETHER.min(nz));
+        for first in (0..nz).step_by(TOGETHER) {
+            let last = (first + TOGETHER).min(nz);
+            let flat = &mut flat[..mx * my * (last - first)];
+            flat.par_chunks_mut(mx * my).zip(first..last).for_each_init(
+                || (vec![[R::zero(); 4]; nx], vec![[R::zero(); 4]; mx]),
+                |(row, narrow), (out, z): (&mut [Quad<R>], usize)| {
+                    out.fill([R::zero(); 4]);
+                    for y in 0..ny {
+                        fill(y, z, row);
+                        narrow.fill([R::zero(); 4]);
+                        for (from, taps) in row.iter().zip(&self.taps[0]) {
+                            let from = R::Four::load(&scale).mul(R::Four::load(from));
+                            for &(x, weight) in taps {
+                                add(&mut narrow[x], from, weight);
+                            }
+                        }
+                        for &(to, weight) in &self.taps[1][y] {
+                            for (out, from) in out[to * mx..][..mx].iter_mut().zip(&*narrow) {
+                                add(out, R::Four::load(from), weight);
+                            }
                         }
                     }
-                }
-            },
-        );
+                },
+            );
+            out.data_mut()[..self.planes.len() * plane].par_chunks_mut(plane).zip(&self.planes).for_each(
+                |(out, sources)| {
+                    for &(z, weight) in sources.iter().filter(|(z, _)| (first..last).contains(z)) {
+                        for (y, from) in flat[(z - first) * mx * my..][..mx * my].chunks_exact(mx).enumerate() {
+                            for (out, from) in out[y * row..][..mx].iter_mut().zip(from) {
+                                add(out, R::Four::load(from), weight);
+                            }
+                        }
+                    }
+                },
+            );
+        }
         out
     }
 
@@ -211,7 +219,7 @@ mod tests {
 
     #[test]
     fn restriction_is_the_transpose() {
-        let (coarse, fine) = ([6, 5, 8], [9, 8, 9]);
+        let (coarse, fine) = ([6, 5, 100], [9, 8, 150]);
         let between = Between::new(coarse, fine);
         let a = field(coarse, |[x, y, z]| [(7.0 * x * y).sin(), (5.0 * z + x * x).cos(), (9.0 * y * z).sin()]);
         let b = field(fine, |[x, y, z]| [(8.0 * x * z).cos(), (6.0 * y + z * z).sin(), (5.0 * x * y).cos()]);
@@ -221,7 +229,7 @@ mod tests {
         let down = between.restrict(0.5, |y, z, row| row.copy_from_slice(b.row(y, z)));
         let (left, right) = (0.5 * inner(&between.prolong(&a), &b), inner(&a, &down));
         assert!((left - right).abs() < 1e-12 * right.abs(), "{left} {right}");
-        let mut all = vec![[0.0; 4]; 9 * 8 * 9];
+        let mut all = vec![[0.0; 4]; 9 * 8 * 150];
         let mut rows: Vec<&mut [Quad<f64>]> = all.chunks_mut(9).collect();
         between.each_row(&a, &mut rows, |row, out| out.copy_from_slice(row));
         assert_eq!(all, samples(&between.prolong(&a)));

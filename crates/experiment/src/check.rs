@@ -53,7 +53,7 @@ fn attenuation_model(table: &Attenuation, change: &Option<AttenuationChange>) ->
 /// The document with what `check` has filled in: names of views, and the tables that belong to the task.
 fn resolved(document: &Document, task: &Task) -> crate::document::Tables {
     let mut tables = document.tables.clone();
-    if let Task::Render(scene) | Task::Register(scene, _) = task {
+    if let Task::Render(scene) | Task::Register(scene, _) | Task::Posterior(scene, _) = task {
         for (table, view) in tables.view.iter_mut().chain(&mut tables.views).zip(&scene.views) {
             table.name = Some(view.name.clone());
         }
@@ -94,7 +94,7 @@ impl Check<'_> {
     }
 
     /// The tables of a CT and its X-rays, as far as they are sound.
-    fn scene(&mut self) -> Option<Box<Scene>> {
+    pub(crate) fn scene(&mut self) -> Option<Box<Scene>> {
         let volume = self.volume();
         let views = self.views();
         let simulation = self.simulation();
@@ -281,64 +281,7 @@ impl Check<'_> {
         }
     }
 
-    fn task(&mut self) -> Option<Task> {
-        let tables = &self.document.tables;
-        let registers = tables.register.is_some();
-        let belonging = [
-            ("starts", tables.starts.is_some()),
-            ("targets", tables.targets.is_some()),
-            ("landscape", tables.landscape.is_some()),
-            ("criteria", tables.criteria.is_some()),
-        ];
-        let deforms = tables.deform.is_some();
-        let analyses = tables.failures.is_some();
-        for (table, there) in [("study", tables.study.is_some()), ("results", tables.results.is_some())] {
-            if there && !analyses {
-                self.refuse(table, format!("[{table}] belongs to [failures], which is not there"));
-            }
-        }
-        for (table, there) in [("pair", tables.pair.is_some()), ("brain_pair", tables.brain_pair.is_some())] {
-            if there && !deforms && !analyses {
-                self.refuse(table, format!("[{table}] belongs to [deform], which is not there"));
-            }
-        }
-        for (table, _) in belonging.iter().filter(|(_, there)| *there && !registers && !deforms && !analyses) {
-            self.refuse(table, format!("[{table}] belongs to [register], which is not there"));
-        }
-        if let Some(failures) = &tables.failures {
-            return self.only_failures(failures);
-        }
-        if let Some(ranking) = &tables.ranking {
-            return self.only_ranking(ranking);
-        }
-        match (&tables.render, &tables.register, &tables.deform) {
-            (Some(_), None, None) => self.scene().map(Task::Render),
-            (None, Some(register), None) => {
-                let (scene, registration) = (self.scene(), self.registration(register));
-                Some(Task::Register(scene?, Box::new(registration?)))
-            }
-            (None, None, Some(deform)) => self.deformation(deform).map(|d| Task::Deform(Box::new(d))),
-            (None, None, None) => {
-                self.refuse(
-                    "",
-                    "no task: the document needs a [register], a [render], a [deform], a [ranking] or a [failures] table",
-                );
-                None
-            }
-            _ => {
-                let there = [
-                    ("render", tables.render.is_some()),
-                    ("register", tables.register.is_some()),
-                    ("deform", tables.deform.is_some()),
-                ];
-                let names: Vec<String> = there.iter().filter(|t| t.1).map(|t| format!("[{}]", t.0)).collect();
-                self.refuse("render", format!("the document has {}; one task is accepted", names.join(" and ")));
-                None
-            }
-        }
-    }
-
-    fn registration(&mut self, register: &typed::Register) -> Option<Registration> {
+    pub(crate) fn registration(&mut self, register: &typed::Register) -> Option<Registration> {
         let tables = &self.document.tables;
         let starts = tables.starts.clone().unwrap_or_default();
         let labels = self.label_numbers("register.labels", &register.labels);
@@ -434,7 +377,7 @@ impl Check<'_> {
     }
 
     /// Labels as numbers; names are looked up in TotalSegmentator's table.
-    fn label_numbers(&mut self, path: &str, labels: &[Label]) -> Vec<u16> {
+    pub(crate) fn label_numbers(&mut self, path: &str, labels: &[Label]) -> Vec<u16> {
         let mut numbers = Vec::new();
         for (n, label) in labels.iter().enumerate() {
             match label {

@@ -3,6 +3,7 @@
 use crate::document::Tables;
 use crate::document::deform::Deform;
 use crate::document::failures::{Failures, ResultsTable};
+use crate::document::posterior::PosteriorTable;
 use crate::document::ranking::{RankingTable, ResultColumns};
 use crate::document::register as typed;
 use crate::document::tables::{Beam, ImageHolds, Units};
@@ -121,6 +122,8 @@ pub enum Task {
     Render(Box<Scene>),
     /// Register the volume to the X-rays.
     Register(Box<Scene>, Box<Registration>),
+    /// Learn the posterior over poses and look at cases.
+    Posterior(Box<Scene>, Box<PosteriorTask>),
     /// Deform one volume onto another.
     Deform(Box<Deformation>),
     /// Rank algorithms.
@@ -217,6 +220,32 @@ pub struct Registration {
     pub landscape: Option<LandscapeScheme>,
     /// What must hold.
     pub criteria: Option<typed::Criteria>,
+    /// The posterior that is learned besides.
+    pub posterior: Option<PosteriorTask>,
+}
+
+/// A checked posterior over poses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PosteriorTask {
+    /// The method, its ranges checked.
+    pub asked: PosteriorTable,
+    /// What an X-ray may show: names, and labels that are seen (empty: everything); at least one.
+    pub contents: Vec<(String, Vec<u16>)>,
+    /// The cases.
+    pub cases: Vec<PosteriorCase>,
+}
+
+/// A simulated X-ray that is looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PosteriorCase {
+    /// Its name.
+    pub name: String,
+    /// Which content it shows.
+    pub content: usize,
+    /// Noise as a part of the ideal image's standard deviation.
+    pub noise: f64,
+    /// True turn about the long axis, rad; drawn from the prior if `None`.
+    pub turn: Option<f64>,
 }
 
 /// How starts are drawn.

@@ -7,7 +7,9 @@ mod check;
 mod check_alone;
 mod check_deform;
 mod check_failures;
+mod check_posterior;
 mod check_ranking;
+mod check_task;
 mod clock;
 pub mod document;
 mod estimate;
@@ -21,8 +23,8 @@ pub use clock::{Clock, SystemClock};
 pub use document::{Document, DocumentErrors, json_schema};
 pub use estimate::Estimate;
 pub use experiment::{
-    AttenuationModel, Deformation, Experiment, LandscapeScheme, PairFiles, PairSource, RankingSource, RankingTask,
-    Registration, Scene, Simulation, StartScheme, Task, ViewGeometry, ViewSource, VolumeSource,
+    AttenuationModel, Deformation, Experiment, LandscapeScheme, PairFiles, PairSource, PosteriorTask, RankingSource,
+    RankingTask, Registration, Scene, Simulation, StartScheme, Task, ViewGeometry, ViewSource, VolumeSource,
 };
 pub use provenance::{Hardware, Provenance};
 pub use report::challenge as challenge_report;

@@ -23,7 +23,7 @@ pub fn normal<const D: usize>(shape: [usize; D], rng: &mut ChaCha8Rng, device: &
 }
 
 /// A trainable parameter of `f32` numbers, `scale` times uniform numbers in [-1, 1).
-pub(crate) fn uniform_param<const D: usize>(
+pub fn uniform_param<const D: usize>(
     shape: [usize; D],
     scale: f64,
     rng: &mut ChaCha8Rng,

@@ -12,6 +12,6 @@ mod schedule;
 mod trainer;
 
 pub use adam::AdamW;
-pub use checkpoint::{Checkpoint, CheckpointError, Checkpoints};
+pub use checkpoint::{Checkpoint, CheckpointError, Checkpoints, load_parameters, save_parameters};
 pub use schedule::Schedule;
 pub use trainer::{StepReport, TrainError, TrainSettings, Trainer};

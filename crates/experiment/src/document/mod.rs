@@ -4,6 +4,7 @@ pub mod deform;
 mod error;
 pub mod failures;
 mod node;
+pub mod posterior;
 pub mod ranking;
 pub mod register;
 mod structure;

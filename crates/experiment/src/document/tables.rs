@@ -5,6 +5,7 @@
 
 use super::deform::{BrainPair, Deform, PairTable};
 use super::failures::{Failures, ResultsTable, StudyTable};
+use super::posterior::PosteriorTable;
 use super::ranking::RankingTable;
 use super::register::{Criteria, Landscape, Projector, Register, Render, Starts, Targets};
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// An experiment of Regiscope: where the images come from, and what is asked.
 ///
-/// One task table says what is done. With `[register]` and `[render]`, `[phantom]` or `[volume]` gives a CT and
+/// One task table says what is done. With `[register]`, `[posterior]` and `[render]`, `[phantom]` or `[volume]` gives a CT and
 /// `[view]` or `[[views]]` the X-rays' geometry; with `[deform]`, `[pair]` or `[brain_pair]` gives two volumes;
 /// with `[failures]`, `[study]` or `[results]` gives results of algorithms. Lengths are millimetres and angles degrees, as the names say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,9 @@ pub struct Tables {
     /// Task: register the volume to the X-rays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub register: Option<Register>,
+    /// Task: the whole posterior over poses by a network; stands alone or beside `[register]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posterior: Option<PosteriorTable>,
     /// Two volumes from files (with `[deform]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pair: Option<PairTable>,
@@ -99,6 +103,7 @@ impl Default for Tables {
             simulate: None,
             render: None,
             register: None,
+            posterior: None,
             pair: None,
             brain_pair: None,
             deform: None,

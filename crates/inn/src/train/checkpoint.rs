@@ -120,17 +120,7 @@ impl Checkpoint {
 
     /// `model` with the parameters of the checkpoint: what using a trained network needs.
     pub fn restore_model<M: Module>(&self, model: M) -> Result<M, CheckpointError> {
-        let mut writer = Writer { path: Vec::new(), left: self.parameters.clone(), mistake: None };
-        let model = model.map(&mut writer);
-        if let Some(mistake) = writer.mistake {
-            return Err(mistake);
-        }
-        match writer.left.into_iter().next() {
-            Some((name, numbers)) => {
-                Err(CheckpointError::OtherNetwork { name, found: Some(numbers.shape), expected: None })
-            }
-            None => Ok(model),
-        }
+        put_back(model, self.parameters.clone())
     }
 
     /// The random numbers' state.
@@ -139,6 +129,33 @@ impl Checkpoint {
         rng.set_stream(self.state.rng_stream);
         rng.set_word_pos(self.state.rng_position.parse().expect("checked when it was read"));
         rng
+    }
+}
+
+/// Writes the parameters of a network to one safetensors file, under another name first.
+pub fn save_parameters<M: Module>(model: &M, path: &Path) -> Result<(), CheckpointError> {
+    let mut reader = Reader { path: Vec::new(), found: BTreeMap::new() };
+    model.visit(&mut reader);
+    let partial = path.with_extension("partial");
+    write_tensors(&partial, &reader.found)?;
+    fs::rename(&partial, path).map_err(io_error(path))
+}
+
+/// `model` with the parameters of a safetensors file; every name and shape must fit.
+pub fn load_parameters<M: Module>(model: M, path: &Path) -> Result<M, CheckpointError> {
+    let parameters = read_tensors(path)?;
+    put_back(model, parameters)
+}
+
+fn put_back<M: Module>(model: M, parameters: BTreeMap<String, Numbers>) -> Result<M, CheckpointError> {
+    let mut writer = Writer { path: Vec::new(), left: parameters, mistake: None };
+    let model = model.map(&mut writer);
+    if let Some(mistake) = writer.mistake {
+        return Err(mistake);
+    }
+    match writer.left.into_iter().next() {
+        Some((name, numbers)) => Err(CheckpointError::OtherNetwork { name, found: Some(numbers.shape), expected: None }),
+        None => Ok(model),
     }
 }
 

@@ -45,6 +45,11 @@ impl Familiar {
         made
     }
 
+    /// Whether this is about features of `width` numbers.
+    pub fn fits(&self, width: usize) -> bool {
+        self.mean.len() == width && self.whitening.len() == width * width
+    }
+
     fn squared_distance(&self, features: &[f64]) -> f64 {
         let width = self.mean.len();
         let off: Vec<f64> = features.iter().zip(&self.mean).map(|(f, m)| f - m).collect();

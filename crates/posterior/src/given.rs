@@ -11,6 +11,7 @@ use regiscope_geometry::{Point, Rigid, Vector};
 use regiscope_image::Image;
 use regiscope_inn::PoseProjected;
 use regiscope_inn::tensors::to_vec;
+use regiscope_pose::posterior::Proposal;
 
 /// The density that a network gives for one case (one image of each view).
 pub struct Given<'a> {
@@ -85,5 +86,15 @@ impl<'a> Given<'a> {
         }
         let (rotations, translations) = (rows(&rotations, 4, &self.device), rows(&translations, 3, &self.device));
         to_vec(self.network.flow().log_density(&rotations, &translations, &self.projected).expect("rows of poses"))
+    }
+}
+
+impl Proposal for Given<'_> {
+    fn draw(&self, count: usize, random: &mut ChaCha8Rng) -> Vec<Rigid> {
+        self.sample(count, random).0
+    }
+
+    fn log_density(&self, poses: &[Rigid]) -> Vec<f64> {
+        Given::log_density(self, poses)
     }
 }

@@ -31,6 +31,9 @@ pub enum PosteriorError {
     /// A volume that cannot be rendered.
     #[error(transparent)]
     Render(#[from] DrrError),
+    /// An image model or images that do not fit it.
+    #[error(transparent)]
+    ImageModel(#[from] regiscope_pose::posterior::ImageModelError),
     /// Settings that the flow refuses.
     #[error(transparent)]
     Flow(#[from] InnError),

@@ -15,11 +15,14 @@ pub mod familiar;
 pub mod given;
 pub mod model;
 pub mod network;
+pub mod regressor;
 pub mod simulator;
 pub mod train;
 
+pub use burn::tensor::Device;
 pub use error::PosteriorError;
 pub use given::Given;
 pub use network::{NetworkSettings, PoseNetwork, SeeSettings};
+pub use regiscope_inn::train::Checkpoints;
 pub use simulator::{Content, Degradation, Example, Simulator};
 pub use train::{Trained, TrainingRecord, TrainingSettings, train};

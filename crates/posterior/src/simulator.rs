@@ -12,7 +12,8 @@ use regiscope_drr::Renderer;
 use regiscope_drr::physics::gaussian_blur;
 use regiscope_geometry::{Rigid, View};
 use regiscope_image::Image;
-use regiscope_pose::posterior::Prior;
+use regiscope_pose::FixedImage;
+use regiscope_pose::posterior::{ImageLikelihood, ImageModel, Noise, Observation, Prior, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -84,9 +85,11 @@ pub struct Example {
     pub pose: Rigid,
     /// Which content it shows.
     pub content: usize,
+    /// Standard deviation of the blur, pixels.
+    pub blur_px: f64,
     /// Standard deviation of the noise in each view, line integrals.
     pub noise_sd: Vec<f64>,
-    /// Line integrals of each view; `None` marks a view's collimated pixels in the mask.
+    /// Line integrals of each view.
     pub images: Vec<Image<f32>>,
     /// Pixels that the collimator leaves open, where it hides any.
     pub masks: Vec<Option<Image<bool>>>,
@@ -141,15 +144,15 @@ impl Simulator {
     pub fn shoot(&self, content: usize, pose: &Rigid, noise: f64, rng: &mut ChaCha8Rng) -> Example {
         let renderers = &self.contents[content].renderers;
         let renderer = &renderers[rng.random_range(0..renderers.len())];
-        let gain = 1.0 + self.degradation.gain_sd * rng.sample::<f64, _>(StandardNormal);
-        let mut example =
-            Example { pose: *pose, content, noise_sd: Vec::new(), images: Vec::new(), masks: Vec::new() };
+        let [low, high] = self.degradation.blur_pixels;
+        let blur_px = low + rng.random::<f64>() * (high - low);
+        let (noise_sd, images, masks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut example = Example { pose: *pose, content, blur_px, noise_sd, images, masks };
         for view in &self.views {
+            let gain = 1.0 + self.degradation.gain_sd * rng.sample::<f64, _>(StandardNormal);
             let mut image = renderer.render(view, pose).map(|v| gain as f32 * v);
-            let [low, high] = self.degradation.blur_pixels;
-            let blur = low + rng.random::<f64>() * (high - low);
-            if blur > 0.0 {
-                image = gaussian_blur(&image, [blur; 2]);
+            if blur_px > 0.0 {
+                image = gaussian_blur(&image, [blur_px; 2]);
             }
             let sd = noise * spread(image.data());
             let noisy = image.map(|v| v + (sd * rng.sample::<f64, _>(StandardNormal)) as f32);
@@ -174,6 +177,24 @@ impl Simulator {
             row >= top && row + bottom < rows && col >= left && col + right < cols
         };
         Some(Image::new(rows, cols, (0..rows * cols).map(open).collect()))
+    }
+
+    /// The posterior of an example, up to a constant: prior times the likelihood of the image model that made it, with the
+    /// first mapping of its content. `radius_mm` is the length at which rotations count like displacements.
+    pub fn target(&self, example: &Example, radius_mm: f64) -> Result<Target, PosteriorError> {
+        let renderer = self.contents[example.content].renderers[0].clone();
+        let observation = |n: usize| Observation {
+            fixed: FixedImage {
+                view: self.views[n].clone(),
+                image: example.images[n].clone(),
+                mask: example.masks[n].clone(),
+            },
+            noise: Noise::White(example.noise_sd[n]),
+        };
+        let observations = (0..self.views.len()).map(observation).collect();
+        let model = ImageModel { gain_sd: self.degradation.gain_sd, blur_px: example.blur_px, ..ImageModel::default() };
+        let likelihood = ImageLikelihood::new(renderer, observations, model)?;
+        Ok(Target::new(self.prior.clone(), Arc::new(likelihood), radius_mm))
     }
 
     /// Examples `numbers` of the stream with this `seed`, rendered in parallel.

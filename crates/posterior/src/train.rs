@@ -114,6 +114,75 @@ pub fn train(
     clock: &(dyn Fn() -> f64 + Sync),
     observe: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
 ) -> Result<Option<Trained>, PosteriorError> {
+    let network = untrained(simulator, &settings.network, seed, &device.clone().autodiff())?;
+    let Some(fitted) = fit(network, simulator, settings, seed, device, checkpoints, clock, observe)? else {
+        return Ok(None);
+    };
+    let Fitted { model: network, steps, waits: Waits { rendering_s, waiting_s }, wall_s } = fitted;
+    let (side, from_views) = (settings.network.see.pixels, geometry(simulator.views(), device));
+    // Far away from every training example, whatever the number of steps.
+    let first = u64::MAX / 2;
+    let kept_apart = simulator.examples(seed, first..first + settings.validation);
+    let prior_loss = -mean(kept_apart.iter().map(|e| simulator.prior().log_density(&e.pose)));
+    let batch = Batch::of(&kept_apart, &simulator.prior().pivot());
+    let validation_loss = to_vec(network.loss(shown(&batch, side, device), &from_views))[0];
+    let features = to_vec(network.condition(images_tensor(batch.images, side, device), &from_views));
+    let familiar = Familiar::of(&features, settings.network.see.features);
+    let record = TrainingRecord { steps, validation_loss, prior_loss, rendering_s, waiting_s, wall_s };
+    Ok(Some(Trained { network, familiar, record }))
+}
+
+/// Images and poses of a batch on a device.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Images, `[n · views, 1, side, side]`.
+    pub images: Tensor<4>,
+    /// Quaternions (w, x, y, z), `[n, 4]`.
+    pub rotations: Tensor<2>,
+    /// The pivot's places, mm, `[n, 3]`.
+    pub translations_mm: Tensor<2>,
+}
+
+/// A network that learns from X-rays with known poses.
+pub trait Learner: Module {
+    /// What is made small, one number; `from_views` is the views' geometry.
+    fn loss(&self, shown: Shown, from_views: &Tensor<2>) -> Tensor<1>;
+}
+
+impl Learner for PoseNetwork {
+    /// Mean of −log density.
+    fn loss(&self, shown: Shown, from_views: &Tensor<2>) -> Tensor<1> {
+        let condition = self.condition(shown.images, from_views);
+        let projected = self.flow().project(Some(&condition)).expect("a condition of the flow's width");
+        let log_density = self.flow().log_density(&shown.rotations, &shown.translations_mm, &projected);
+        log_density.expect("rows of quaternions and of translations").mean().neg()
+    }
+}
+
+/// A network at the end of its training.
+pub struct Fitted<M> {
+    /// The network, without autodiff.
+    pub model: M,
+    /// Steps done, those before an interruption included.
+    pub steps: u64,
+    /// Rendering and waiting since the last start.
+    pub waits: Waits,
+    /// Wall time since the last start, s.
+    pub wall_s: f64,
+}
+
+/// The loop of [`train`] for any network on an autodiff device; `None` if `observe` ended it.
+#[expect(clippy::too_many_arguments, reason = "each is a different thing, and two callers fill them all")]
+pub fn fit<M: Learner>(
+    model: M,
+    simulator: &Simulator,
+    settings: &TrainingSettings,
+    seed: u64,
+    device: &Device,
+    checkpoints: Option<&Checkpoints>,
+    clock: &(dyn Fn() -> f64 + Sync),
+    observe: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
+) -> Result<Option<Fitted<M>>, PosteriorError> {
     settings.check()?;
     let side = settings.network.see.pixels;
     if let Some(view) = simulator.views().iter().find(|v| v.rows() != side || v.cols() != side) {
@@ -121,48 +190,41 @@ pub fn train(
         return PosteriorError::input("a view", found, &format!("{side} × {side} pixels, as the network takes"));
     }
     let began = clock();
-    let training = device.clone().autodiff();
-    let network = untrained(simulator, &settings.network, seed, &training)?;
-    let mut trainer = Trainer::new(network, settings.loop_settings(), seed)?;
+    let mut trainer = Trainer::new(model, settings.loop_settings(), seed)?;
     if let Some(checkpoints) = checkpoints {
         trainer.resume(checkpoints)?;
     }
-    let from_views = geometry(simulator.views(), device);
+    let from_views = geometry(simulator.views(), device).autodiff();
     let stream = Stream { seed, size: settings.batch, first: trainer.steps_done(), last: settings.steps };
     let (waits, stopped) = std::thread::scope(|scope| -> Result<(Waits, bool), PosteriorError> {
         let mut batches = Batches::start(scope, simulator, stream, clock);
         let mut stopped = false;
-        let views = from_views.clone().autodiff();
-        let loss = |network: &PoseNetwork, _: &mut _| -> Tensor<1> {
+        let loss = |model: &M, _: &mut _| -> Tensor<1> {
             let batch = batches.next_batch().expect("one batch a step");
-            mean_loss(network, &batch, side, &views, device, true)
+            let Shown { images, rotations, translations_mm } = shown(&batch, side, device);
+            let (images, rotations) = (images.autodiff(), rotations.autodiff());
+            model.loss(Shown { images, rotations, translations_mm: translations_mm.autodiff() }, &from_views)
         };
-        let outcome = trainer.run(checkpoints, loss, |report| {
+        trainer.run(checkpoints, loss, |report| {
             let next = observe(report);
             stopped |= next.is_break() && report.step + 1 < settings.steps;
             next
-        });
-        outcome?;
+        })?;
         Ok((batches.waits, stopped))
     })?;
     if stopped {
         return Ok(None);
     }
     let steps = trainer.steps_done();
-    let network = trainer.into_model().valid();
-    // Far away from every training example, whatever the number of steps.
-    let first = u64::MAX / 2;
-    let kept_apart = simulator.examples(seed, first..first + settings.validation);
-    let prior_loss = -mean(kept_apart.iter().map(|e| simulator.prior().log_density(&e.pose)));
-    let batch = Batch::of(&kept_apart, &simulator.prior().pivot());
-    let validation_loss = to_vec(mean_loss(&network, &batch, side, &from_views, device, false))[0];
-    let familiar = Familiar::of(&to_vec(network.condition(images_tensor(batch.images, side, device), &from_views)), {
-        settings.network.see.features
-    });
-    let Waits { rendering_s, waiting_s } = waits;
-    let wall_s = clock() - began;
-    let record = TrainingRecord { steps, validation_loss, prior_loss, rendering_s, waiting_s, wall_s };
-    Ok(Some(Trained { network, familiar, record }))
+    Ok(Some(Fitted { model: trainer.into_model().valid(), steps, waits, wall_s: clock() - began }))
+}
+
+fn shown(batch: &Batch, side: usize, device: &Device) -> Shown {
+    Shown {
+        images: images_tensor(batch.images.clone(), side, device),
+        rotations: rows(&batch.rotations, 4, device),
+        translations_mm: rows(&batch.translations_mm, 3, device),
+    }
 }
 
 /// The network before training: translations are counted about the prior's centre, in its standard deviations.
@@ -175,27 +237,6 @@ pub fn untrained(
     let prior = simulator.prior();
     let (centre, scale) = (prior.nominal() * prior.pivot(), prior.displacement_sd());
     PoseNetwork::new(settings, centre.coords.into(), scale.into(), seed, device)
-}
-
-/// Mean of −log density over a batch.
-fn mean_loss(
-    network: &PoseNetwork,
-    batch: &Batch,
-    side: usize,
-    from_views: &Tensor<2>,
-    device: &Device,
-    training: bool,
-) -> Tensor<1> {
-    let mut images = images_tensor(batch.images.clone(), side, device);
-    let mut rotations = rows(&batch.rotations, 4, device);
-    let mut translations = rows(&batch.translations_mm, 3, device);
-    if training {
-        (images, rotations, translations) = (images.autodiff(), rotations.autodiff(), translations.autodiff());
-    }
-    let condition = network.condition(images, from_views);
-    let projected = network.flow().project(Some(&condition)).expect("a condition of the flow's width");
-    let log_density = network.flow().log_density(&rotations, &translations, &projected);
-    log_density.expect("rows of quaternions and of translations").mean().neg()
 }
 
 /// Numbers in rows of `width`.

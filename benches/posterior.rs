@@ -6,6 +6,8 @@
 
 use burn::tensor::Device;
 use cpu_time::ProcessTime;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use regiscope_datasets::phantom::{self, PhantomSettings};
 use regiscope_drr::attenuation::{Attenuation, attenuation};
 use regiscope_drr::{Renderer, Settings};
@@ -29,6 +31,7 @@ fn main() {
     let pixels = named("pixels", 64.0) as usize;
     let simulator = patient(named("patient", 1.0) as u64, pixels);
     let mut settings = TrainingSettings::default();
+    settings.network.see.blocks = 1;
     settings.steps = named("steps", 500.0) as u64;
     settings.batch = named("batch", 64.0) as u64;
     settings.learning_rate = named("rate", 2e-3);
@@ -50,7 +53,28 @@ fn main() {
         }
         ControlFlow::Continue(())
     });
-    println!("{:?} cpu {:.1}", trained.unwrap().unwrap().record, cpu.elapsed().as_secs_f64());
+    let trained = trained.unwrap().unwrap();
+    println!("{:?} cpu {:.1}", trained.record, cpu.elapsed().as_secs_f64());
+    let from_views = regiscope_posterior::network::geometry(simulator.views(), &Device::flex());
+    for content in 0..3 {
+        for noise in [0.1, 2.0, 4.0, 8.0] {
+            for number in 0..3 {
+                let mut rng = ChaCha8Rng::seed_from_u64(number);
+                let pose = simulator.prior().sample(&mut rng);
+                let example = simulator.shoot(content, &pose, noise, &mut rng);
+                let clock = Instant::now();
+                let cpu = ProcessTime::now();
+                let likelihood = simulator.likelihood(&example).unwrap();
+                let target = simulator.target(likelihood, 60.0);
+                let given = regiscope_posterior::Given::new(&trained.network, &from_views, &[(&example.images[0], None)], simulator.prior().pivot()).unwrap();
+                let found = regiscope_pose::posterior::posterior(&target, &given, &Default::default(), &mut rng);
+                println!("content {content} noise {noise} #{number}: ess {:.0} k {:.2} {:?} {:?} evaluations {} + {} ({:.2} s, {:.2} core-s) evidence {:.2}", found.ess, found.k_hat, found.verdict, found.method, found.evaluations, found.derivatives, clock.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64(), found.log_evidence);
+                for m in &found.modes {
+                    println!("   mass {:.4} off {:.2} mm {:.2} deg sd {:.2} mm {:.3} deg logp {:.1}", m.mass, (m.map * simulator.prior().pivot() - pose * simulator.prior().pivot()).norm(), m.map.rotation.angle_to(&pose.rotation).to_degrees(), m.covariance.fixed_view::<3,3>(0,0).trace().sqrt(), m.covariance.fixed_view::<3,3>(3,3).trace().sqrt().to_degrees(), m.map_log_density);
+                }
+            }
+        }
+    }
 }
 
 fn patient(seed: u64, pixels: usize) -> Simulator {
@@ -70,7 +94,7 @@ fn patient(seed: u64, pixels: usize) -> Simulator {
     let rotation = RotationPrior::Turn { axis: Vector::z(), turn: std::f64::consts::PI, swing_sd: 0.12 };
     let prior = Prior::new(nominal, pivot, rotation, [15.0, 30.0, 15.0]).unwrap();
     let contents = vec![content("whole", &[]), content("vertebrae", &vertebrae), content("L3", &vertebrae[2..3])];
-    Simulator::new(vec![carm.view().unwrap()], contents, prior, Degradation::default()).unwrap()
+    Simulator::new(vec![carm.view().unwrap()], contents, prior, Degradation { noise: [0.05, 8.0], ..Degradation::default() }).unwrap()
 }
 
 /// The voxels with some labels (all without labels), cropped to where they are.

@@ -11,6 +11,8 @@ mod drr;
 mod energy;
 mod glmm;
 mod info;
+#[cfg(feature = "networks")]
+mod posterior;
 mod register;
 mod run;
 mod support;

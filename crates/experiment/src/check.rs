@@ -341,6 +341,7 @@ impl Check<'_> {
                 translation_mm: l.translation_mm,
             }),
             criteria,
+            posterior: None,
         })
     }
 

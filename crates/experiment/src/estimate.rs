@@ -3,8 +3,8 @@
 use crate::document::deform::Preset;
 use crate::document::register::Optimiser;
 use crate::experiment::{
-    Deformation, Experiment, FailureTask, PairSource, RankingSource, RankingTask, Registration, StudySource, Task,
-    ViewGeometry, VolumeSource,
+    Deformation, Experiment, FailureTask, PairSource, PosteriorTask, RankingSource, RankingTask, Registration,
+    StudySource, Task, ViewGeometry, VolumeSource,
 };
 use regiscope_challenge::ranking::Method;
 use regiscope_geometry::camera_file;
@@ -40,7 +40,7 @@ impl Experiment {
     /// Predicts memory and processor time. Reads the header of the volume, but renders nothing.
     pub fn estimate(&self) -> Estimate {
         let scene = match &self.task {
-            Task::Render(scene) | Task::Register(scene, _) => scene,
+            Task::Render(scene) | Task::Register(scene, _) | Task::Posterior(scene, _) => scene,
             Task::Deform(task) => return deformation(task),
             Task::Rank(task) => return ranking(task),
             Task::Failures(task) => return failures(task),
@@ -53,7 +53,11 @@ impl Experiment {
         };
         let pixels: usize = scene.views.iter().map(|v| pixels(&v.geometry)).sum();
         let task_s = match &self.task {
-            Task::Register(_, task) => registration_s(task, pixels as f64, scene.views.len() as f64),
+            Task::Register(_, task) => {
+                registration_s(task, pixels as f64, scene.views.len() as f64)
+                    + task.posterior.as_ref().map_or(0.0, |p| posterior_s(p, scene.views.len() as f64))
+            }
+            Task::Posterior(_, task) => posterior_s(task, scene.views.len() as f64),
             Task::Render(_) | Task::Deform(_) | Task::Rank(_) | Task::Failures(_) => 0.0,
         };
         Estimate {
@@ -61,6 +65,21 @@ impl Experiment {
             core_seconds: voxels as f64 * (load_s + PREPARE_S_PER_VOXEL) + pixels as f64 * S_PER_RAY + task_s,
         }
     }
+}
+
+/// Seconds for each pixel of an X-ray in training (rendering, and the network forth and back), and of one that is only
+/// rendered.
+const TRAINING_S_PER_PIXEL: f64 = 5e-7;
+const RENDERED_S_PER_PIXEL: f64 = 6e-7;
+
+fn posterior_s(task: &PosteriorTask, views: f64) -> f64 {
+    let asked = &task.asked;
+    let pixels = views * f64::from(asked.pixels).powi(2);
+    let shown = asked.training.steps as f64 * f64::from(asked.training.batch);
+    let weighted = asked.calibration.as_ref().map_or(0.0, |c| if c.weighted { f64::from(c.cases) } else { 0.0 });
+    let brute = if asked.reference { 20.0 } else { 0.0 };
+    let looked = task.cases.len() as f64 * (1.0 + brute) + weighted;
+    pixels * (shown * TRAINING_S_PER_PIXEL + looked * 1.5 * f64::from(asked.samples) * RENDERED_S_PER_PIXEL)
 }
 
 /// Bytes for each voxel of the fixed image: the solver's fields, both images, two fields of displacements, labels.

@@ -28,4 +28,6 @@ pub use experiment::{
 };
 pub use provenance::{Hardware, Provenance};
 pub use report::challenge as challenge_report;
+#[cfg(feature = "networks")]
+pub use run::posterior::tools as posterior;
 pub use run::{Outcome, Progress, RunError, RunOptions, Status, run};

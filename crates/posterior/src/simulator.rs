@@ -179,9 +179,8 @@ impl Simulator {
         Some(Image::new(rows, cols, (0..rows * cols).map(open).collect()))
     }
 
-    /// The posterior of an example, up to a constant: prior times the likelihood of the image model that made it, with the
-    /// first mapping of its content. `radius_mm` is the length at which rotations count like displacements.
-    pub fn target(&self, example: &Example, radius_mm: f64) -> Result<Target, PosteriorError> {
+    /// The likelihood of an example's images by the image model that made them, with the first mapping of its content.
+    pub fn likelihood(&self, example: &Example) -> Result<Arc<ImageLikelihood>, PosteriorError> {
         let renderer = self.contents[example.content].renderers[0].clone();
         let observation = |n: usize| Observation {
             fixed: FixedImage {
@@ -193,8 +192,12 @@ impl Simulator {
         };
         let observations = (0..self.views.len()).map(observation).collect();
         let model = ImageModel { gain_sd: self.degradation.gain_sd, blur_px: example.blur_px, ..ImageModel::default() };
-        let likelihood = ImageLikelihood::new(renderer, observations, model)?;
-        Ok(Target::new(self.prior.clone(), Arc::new(likelihood), radius_mm))
+        Ok(Arc::new(ImageLikelihood::new(renderer, observations, model)?))
+    }
+
+    /// Prior times likelihood. `radius_mm` is the length at which rotations count like displacements.
+    pub fn target(&self, likelihood: Arc<ImageLikelihood>, radius_mm: f64) -> Target {
+        Target::new(self.prior.clone(), likelihood, radius_mm)
     }
 
     /// Examples `numbers` of the stream with this `seed`, rendered in parallel.

@@ -7,6 +7,8 @@ mod compact;
 mod deform;
 mod failures;
 pub mod picture;
+#[cfg(feature = "networks")]
+pub mod posterior;
 mod planes;
 mod svg;
 mod words;
@@ -69,6 +71,7 @@ pub fn registration(
         "similarity": words::similarity(experiment),
         "method": words::method(experiment),
         "seconds_per_start": metrics.seconds_per_start,
+        "posterior": findings.posterior,
         "shared": shared(experiment, findings.subject, Shared { provenance, timings, warnings }),
     }))
 }
@@ -131,14 +134,19 @@ fn render(template: &str, context: Value) -> Result<String, RunError> {
     environment.add_template("report.html", include_str!("report.html"))?;
     environment.add_template("deform.html", include_str!("deform.html"))?;
     environment.add_template("failures.html", include_str!("failures.html"))?;
+    environment.add_template("posterior.html", include_str!("posterior.html"))?;
+    environment.add_template("posterior_page.html", include_str!("posterior_page.html"))?;
     Ok(environment.get_template(template)?.render(minijinja::value::Serde(context))?)
 }
 
 /// What every report says beside its findings.
-struct Shared<'a> {
-    provenance: &'a Provenance,
-    timings: &'a [Timing],
-    warnings: &'a [String],
+pub struct Shared<'a> {
+    /// The program and the machine.
+    pub provenance: &'a Provenance,
+    /// Times of the stages.
+    pub timings: &'a [Timing],
+    /// What is to be read with care.
+    pub warnings: &'a [String],
 }
 
 fn shared(experiment: &Experiment, subject: &str, shared: Shared) -> Value {

@@ -106,6 +106,8 @@ pub enum Mark {
     Dashes,
     /// Dots.
     Dots,
+    /// Small dots, for many.
+    Points,
     /// Crosses, for what failed.
     Crosses,
 }
@@ -167,7 +169,7 @@ impl Chart {
             let y = top - 10.0;
             let sample = Series { points: vec![(x, y), (x + 16.0, y)], ..series.clone() };
             let sample = match series.mark {
-                Mark::Dots | Mark::Crosses => Series { points: vec![(x + 8.0, y)], ..sample },
+                Mark::Dots | Mark::Points | Mark::Crosses => Series { points: vec![(x + 8.0, y)], ..sample },
                 _ => sample,
             };
             draw(&mut out, &sample, &|v| v, &|v| v, [0.0, 0.0, width, height]);
@@ -237,11 +239,12 @@ fn draw(out: &mut String, series: &Series, px: &dyn Fn(f64) -> f64, py: &dyn Fn(
             let _ =
                 write!(out, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-linejoin=\"round\" {style}/>");
         }
-        Mark::Dots => {
+        Mark::Dots | Mark::Points => {
+            let (radius, opacity) = if series.mark == Mark::Dots { (4.0, 0.75) } else { (1.8, 0.5) };
             for (x, y) in series.points.iter().filter_map(place) {
                 let _ = write!(
                     out,
-                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\" fill-opacity=\"0.75\" stroke=\"var(--paper)\" stroke-width=\"0.7\"/>"
+                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{colour}\" fill-opacity=\"{opacity}\" stroke=\"var(--paper)\" stroke-width=\"0.7\"/>"
                 );
             }
         }

@@ -29,8 +29,13 @@ pub fn camera(folder: &RunFolder, name: &str, view: &View) -> Result<(), RunErro
 /// Writes a pose as an ITK transform. ITK maps points of the fixed frame (the X-ray's world) to the moving one (the
 /// volume's own), so the file holds `volume_from_world`, the inverse of the pose.
 pub fn transform(folder: &RunFolder, name: &str, world_from_volume: &Rigid) -> Result<(), RunError> {
+    transform_beside(folder, &format!("transforms/{name}"), world_from_volume)
+}
+
+/// The same under a name in the folder itself.
+pub fn transform_beside(folder: &RunFolder, name: &str, world_from_volume: &Rigid) -> Result<(), RunError> {
     let content = TransformFile::from_rigid(&world_from_volume.inverse(), &Point::origin());
-    Ok(itk_transform_file::write(&folder.file(&format!("transforms/{name}.tfm")), &content)?)
+    Ok(itk_transform_file::write(&folder.file(&format!("{name}.tfm")), &content)?)
 }
 
 /// One line of `starts.csv`.

@@ -6,6 +6,7 @@ use super::{Outcome, Status};
 use crate::document::Tables;
 use regiscope_image::{WriteError, write_atomically};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,21 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// A folder of results beside a run; made if it is not there.
+    #[cfg(feature = "networks")]
+    pub fn beside(path: &Path) -> Result<Self, RunError> {
+        let folder = Self { path: path.to_path_buf() };
+        fs::create_dir_all(folder.file(STATE)).map_err(|e| RunError::io(path, e))?;
+        Ok(folder)
+    }
+
+    /// Drops the state.
+    #[cfg(feature = "networks")]
+    pub fn forget(&self) -> Result<(), RunError> {
+        let state = self.file(STATE);
+        fs::remove_dir_all(&state).map_err(|e| RunError::io(&state, e))
+    }
+
     /// A path in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -80,6 +96,17 @@ impl RunFolder {
     pub fn kept(&self, start: usize) -> Option<StartRecord> {
         let bytes = fs::read(self.file(&state_name(start))).ok()?;
         serde_json::from_slice(&bytes).ok().filter(|record: &StartRecord| record.start == start)
+    }
+
+    /// Keeps a finished piece of work until the run is complete.
+    pub fn remember(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+        let text = serde_json::to_vec(value).expect("records have string keys and no failing fields");
+        self.write(&format!("{STATE}/{name}.json"), &text)
+    }
+
+    /// A finished piece of work; one whose file is damaged counts as unfinished.
+    pub fn remembered<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.file(&format!("{STATE}/{name}.json"))).ok()?).ok()
     }
 
     /// Writes the metrics, which completes the run, and drops the state.

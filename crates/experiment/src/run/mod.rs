@@ -16,6 +16,8 @@
 //! | `pair/` | the two images, labels, landmarks and displacements of a seeded pair |
 //! | `ranking.csv`, `significance.csv`, `methods.csv`, `bootstrap_ranks.csv`, `*.tex`, `rankings.json` | rankings as tables and as JSON |
 //! | `grand_challenge.json` | values and aggregates as grand-challenge.org reads them |
+//! | `network/` | the trained network of a posterior: `network.safetensors`, `network.json`, `training.csv` |
+//! | `posterior/NAME.csv` | weighted poses of a case |
 //! | `report.html` | all of it to read, without a network |
 //! | `state/` | finished starts, or the last step's checkpoint, of an unfinished run |
 
@@ -32,6 +34,7 @@ pub mod measure;
 mod moving;
 mod physics;
 pub mod pieces;
+pub mod posterior;
 mod ranking;
 pub mod record;
 pub mod registration;
@@ -199,6 +202,7 @@ pub fn run(
     let finished = match &experiment.task {
         Task::Render(scene) => rendering::run(experiment, scene, &folder, &options, observer)?,
         Task::Register(scene, task) => registration::run(experiment, scene, task, &folder, &options, observer)?,
+        Task::Posterior(scene, task) => posterior::run(experiment, scene, task, &folder, &options, observer)?,
         Task::Deform(task) => deform::run(experiment, task, &folder, &options, observer)?,
         Task::Rank(task) => ranking::run(experiment, task, &folder, &options, observer)?,
         Task::Failures(task) => failures::run(experiment, task, &folder, &options, observer)?,

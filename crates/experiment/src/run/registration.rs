@@ -8,7 +8,7 @@ use super::measure::{self, Criterion, Errors, Reference, Spread, StartRow, Succe
 use super::pieces::PieceRow;
 use super::record::{PoseRecord, StartRecord, finite};
 use super::xray::{self, XRay};
-use super::{Finished, Progress, RunOptions, Status, Stopwatch, files, moving, pieces, subject};
+use super::{Finished, Progress, RunOptions, Status, Stopwatch, files, moving, pieces, posterior, subject};
 use crate::experiment::{Experiment, Registration, Scene};
 use crate::report;
 use regiscope_geometry::{Point, Rigid, View};
@@ -101,6 +101,8 @@ pub struct Findings<'a> {
     pub landscape: Option<&'a Surroundings>,
     /// Levels of the pyramid.
     pub levels: Vec<regiscope_pose::Level>,
+    /// The part about the posterior, as HTML.
+    pub posterior: Option<&'a str>,
 }
 
 /// Registers from all starts; `None` if cancelled.
@@ -200,6 +202,16 @@ pub(super) fn run(
         watch.lap("parts");
     }
 
+    let learned = match &task.posterior {
+        Some(asked) => {
+            match posterior::part(experiment, scene, asked, &subject, folder, options, &mut watch, observer)? {
+                Some(part) => Some(part),
+                None => return Ok(None),
+            }
+        }
+        None => None,
+    };
+
     observer(Progress::begin("writing"));
     let metrics = summarise(Summary {
         experiment,
@@ -264,13 +276,17 @@ pub(super) fn run(
         paths: &paths,
         landscape: landscape.as_ref(),
         levels: pyramid.levels().to_vec(),
+        posterior: learned.as_ref().map(|part| part.page.as_str()),
     };
     let page = report::registration(experiment, &findings, &options.provenance, &watch.timings, &warnings)?;
     folder.write("report.html", page.as_bytes())?;
     watch.lap("report");
 
     let status = if metrics.missed.is_empty() { Status::Done } else { Status::CriterionMissed(metrics.missed.clone()) };
-    let metrics = serde_json::to_value(&metrics).expect("metrics have string keys");
+    let mut metrics = serde_json::to_value(&metrics).expect("metrics have string keys");
+    if let Some(part) = learned {
+        metrics["posterior"] = part.metrics;
+    }
     Ok(Some(Finished { status, metrics, timings: watch.timings, warnings }))
 }
 

@@ -83,7 +83,7 @@ pub fn read(scene: &Scene, centre: &Point, warnings: &mut Vec<String>) -> Result
 }
 
 /// Reads an X-ray of any format: NPY, DICOM, or a picture or volume with a single layer.
-fn read_image(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f32>, RunError> {
+pub fn read_image(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f32>, RunError> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let note = |w: &regiscope_image::Warning| format!("{name}: {}", w.as_str());
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
@@ -111,7 +111,7 @@ fn is_dicom(path: &Path) -> bool {
 }
 
 /// Line integrals from what a file holds; pixels that are not finite numbers do not count.
-fn line_integrals(image: Image<f32>, holds: ImageHolds) -> (Image<f32>, Option<Image<bool>>) {
+pub fn line_integrals(image: Image<f32>, holds: ImageHolds) -> (Image<f32>, Option<Image<bool>>) {
     let brightest = image.data().iter().copied().filter(|v| v.is_finite()).fold(f32::MIN_POSITIVE, f32::max);
     // A dark pixel is at most as dark as a thousandth of the brightest, lest its logarithm outweigh everything.
     let image = match holds {

@@ -13,6 +13,9 @@ pub mod challenge;
 pub mod energy;
 #[path = "args/glmm.rs"]
 pub mod glmm;
+#[cfg(feature = "networks")]
+#[path = "args/posterior.rs"]
+pub mod posterior;
 
 /// Registers X-ray images to CT volumes, and says how well that went.
 ///
@@ -70,6 +73,9 @@ pub enum Command {
     Register(Box<RegisterArgs>),
     /// Deforms volumes onto each other, and applies, inverts, joins and compares deformations
     Diffeo(diffeo::DiffeoArgs),
+    /// Finds every pose that explains an X-ray, with its probability, by a network
+    #[cfg(feature = "networks")]
+    Posterior(Box<posterior::PosteriorArgs>),
     /// Says what a file holds, or why it is refused
     ///
     /// Images (NIfTI, MetaImage, NRRD, DICOM, PNG, TIFF, NPY), ITK transforms, camera files, tables (CSV, Parquet)

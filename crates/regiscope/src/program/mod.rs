@@ -19,6 +19,8 @@ mod labels;
 mod output;
 mod panics;
 mod picture;
+#[cfg(feature = "networks")]
+mod posterior;
 mod progress;
 mod register;
 mod run;
@@ -46,6 +48,8 @@ fn dispatch(arguments: Arguments) -> u8 {
         Command::Drr(arguments) => drr::run(*arguments, output),
         Command::Register(arguments) => register::run(*arguments, output),
         Command::Diffeo(arguments) => diffeo::run(arguments, output),
+        #[cfg(feature = "networks")]
+        Command::Posterior(arguments) => posterior::run(*arguments, output),
         Command::Info(arguments) => info::run(arguments, output),
         Command::Glmm(arguments) => glmm::run(arguments, output),
         Command::Data(arguments) => data::run(arguments, output),

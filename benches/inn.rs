@@ -6,13 +6,12 @@
 //! Times are processor time of the whole process (all threads).
 
 use burn::module::Module;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device};
 use cpu_time::ProcessTime;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use regiscope_inn::mmd::mmd2_of_rows;
-use regiscope_inn::tensors::{normal, to_vec};
-use regiscope_inn::toys::{kinematics, modes};
+use regiscope_inn::tensors::normal;
+use regiscope_inn::toys::study;
 use regiscope_inn::train::{Schedule, TrainSettings, Trainer};
 use regiscope_inn::{
     Activation, BaseSettings, Flow, FlowSettings, LayerSettings, MixingKind, Networks, Subnet, Transform,
@@ -106,138 +105,37 @@ fn repeated(warm: usize, rounds: usize, calls: usize, mut work: impl FnMut()) ->
     (0..rounds).map(|_| round()).collect()
 }
 
-fn rows(values: Vec<f64>, width: usize) -> Tensor<2> {
-    let count = values.len() / width;
-    Tensor::from_data(TensorData::new(values, [count, width]), (&Device::flex(), DType::F32))
-}
-
-/// A batch of arm states and hands.
-fn arms(count: usize, rng: &mut ChaCha8Rng) -> (Vec<[f64; 4]>, Tensor<2>, Tensor<2>) {
-    let states: Vec<_> = (0..count).map(|_| kinematics::draw(rng)).collect();
-    let hands = states.iter().flat_map(kinematics::hand).collect();
-    (states.clone(), rows(states.into_iter().flatten().collect(), 4), rows(hands, 2))
-}
-
-/// Inverse kinematics: 6 all-in-one blocks with 128-128, batch 500.
+/// Inverse kinematics: 6 all-in-one blocks with 128-128, batch 500. Calibration is told by the largest distance of the
+/// ranks' distribution from uniform, for each number, beside the bounds that one of them, and all four together, keep in 95
+/// of 100 cases (Kolmogorov; Bonferroni).
 fn arm(seed: u64, steps: u64) -> Value {
-    let subnet = Subnet { hidden: vec![128, 128], activation: Activation::Relu, last_scale: 1.0 };
-    let block = LayerSettings::AllInOne { clamp: 2.0, mixing: MixingKind::Rotation, subnet };
-    let settings = FlowSettings { dims: 4, condition: 2, layers: vec![block; 6], base: BaseSettings::Normal };
-    let mut rng = ChaCha8Rng::seed_from_u64(100 + seed);
-    let flow = Flow::new(&settings, &mut rng, &Device::flex().autodiff()).expect("settings in range");
     let begin = ProcessTime::now();
-    let training = TrainSettings { steps, learning_rate: 2e-3, warm_up: 50, ..TrainSettings::default() };
-    let mut trainer = Trainer::new(flow, training, seed).expect("settings in range");
-    let loss = |flow: &Flow, rng: &mut ChaCha8Rng| {
-        let (_, x, hands) = arms(500, rng);
-        flow.log_density(x, &flow.project(Some(&hands)).expect("2 numbers")).expect("4 numbers").mean().neg()
-    };
-    trainer.run(None, loss, |_| ControlFlow::Continue(())).expect("finite losses");
+    let flow = study::learn_kinematics(steps, seed, &mut |_| ControlFlow::Continue(())).expect("finite losses");
     let training = begin.elapsed().as_secs_f64();
-    let flow = trainer.into_model().valid();
-
-    let mut rng = ChaCha8Rng::seed_from_u64(200 + seed);
-    let (_, x, hands) = arms(20_000, &mut rng);
-    let projected = flow.project(Some(&hands)).expect("2 numbers");
-    let nll = -to_vec(flow.log_density(x, &projected).expect("4 numbers").mean())[0];
-    let (mut error, mut mmd, mut cases) = (0.0, 0.0, 0.0);
-    while cases < 100.0 {
-        let hand = kinematics::hand(&kinematics::draw(&mut rng));
-        let exact = kinematics::posterior(hand, 500, 20_000, &mut rng);
-        let drawn = posterior(&flow, hand, 500, &mut rng);
-        if exact.is_empty() {
-            continue;
-        }
-        let off = |x: &[f64; 4]| (0..2).map(|k| (kinematics::hand(x)[k] - hand[k]).powi(2)).sum::<f64>();
-        error += drawn.iter().map(off).sum::<f64>() / drawn.len() as f64;
-        mmd += mmd2_of_rows(drawn.as_flattened(), exact.as_flattened(), 4);
-        cases += 1.0;
-    }
+    let study::KinematicsScore { nll, mmd2, resimulation, mut ranks } =
+        study::score_kinematics(&flow.expect("nobody stopped it"), seed);
+    let cases = ranks[0].len() as f64;
+    let distances = ranks.iter_mut().map(|ranks| {
+        ranks.sort_by(f64::total_cmp);
+        let gap = |(at, rank): (usize, &f64)| (rank - at as f64 / cases).abs().max(((at + 1) as f64 / cases - rank).abs());
+        ranks.iter().enumerate().map(gap).fold(0.0, f64::max)
+    });
+    let distances: Vec<f64> = distances.collect();
+    let calibration =
+        json!({ "distances": distances, "bound": 1.358 / cases.sqrt(), "joint_bound": 1.593 / cases.sqrt() });
     json!({
         "seed": seed, "steps": steps, "training_core_s": training,
         "nll": nll, "nll_without_constant": nll - 2.0 * (2.0 * std::f64::consts::PI).ln(),
-        "mmd2": mmd / cases, "resimulation_squared_error": error / cases, "calibration": calibration(&flow, &mut rng),
+        "mmd2": mmd2, "resimulation_squared_error": resimulation, "calibration": calibration,
     })
-}
-
-fn posterior(flow: &Flow, hand: [f64; 2], count: usize, rng: &mut ChaCha8Rng) -> Vec<[f64; 4]> {
-    let projected = flow.project(Some(&rows(hand.to_vec(), 2))).expect("2 numbers");
-    let (x, _) = flow.sample(count, &projected, rng);
-    to_vec(x).chunks_exact(4).map(|row| [row[0], row[1], row[2], row[3]]).collect()
-}
-
-/// Simulation-based calibration (Talts 2018): largest distance of the ranks' distribution from uniform, for each number,
-/// beside the bounds that one of them, and all four together, keep in 95 of 100 cases (Kolmogorov; Bonferroni).
-fn calibration(flow: &Flow, rng: &mut ChaCha8Rng) -> Value {
-    let (cases, draws) = (1000, 99);
-    let mut ranks = vec![Vec::new(); 4];
-    for _ in 0..cases {
-        let truth = kinematics::draw(rng);
-        let drawn = posterior(flow, kinematics::hand(&truth), draws, rng);
-        for (k, ranks) in ranks.iter_mut().enumerate() {
-            let below = drawn.iter().filter(|x| x[k] < truth[k]).count();
-            ranks.push((below as f64 + rng.random::<f64>()) / (draws + 1) as f64);
-        }
-    }
-    let distances = ranks.iter_mut().map(|ranks| {
-        ranks.sort_by(f64::total_cmp);
-        let gap = |(at, rank): (usize, &f64)| {
-            let (low, high) = (at as f64 / cases as f64, (at + 1) as f64 / cases as f64);
-            (rank - low).abs().max((high - rank).abs())
-        };
-        ranks.iter().enumerate().map(gap).fold(0.0, f64::max)
-    });
-    let root = f64::from(cases).sqrt();
-    json!({ "distances": distances.collect::<Vec<f64>>(), "bound": 1.358 / root, "joint_bound": 1.593 / root })
 }
 
 /// Eight modes by colour: spline couplings on a mixture, batch 500.
 fn eight(seed: u64, steps: u64) -> Value {
-    let subnet = Subnet { hidden: vec![64, 64], activation: Activation::Relu, last_scale: 1.0 };
-    let coupling = LayerSettings::Coupling {
-        transform: Transform::Spline { bins: 12, bound: 4.0 },
-        networks: Networks::Joint,
-        subnet,
-    };
-    let layers = vec![coupling.clone(), LayerSettings::Mixing(MixingKind::Rotation), coupling];
-    let base = BaseSettings::Mixture { components: 8, spread: 2.0 };
-    let settings = FlowSettings { dims: 2, condition: modes::COLOURS, layers, base };
-    let mut rng = ChaCha8Rng::seed_from_u64(100 + seed);
-    let flow = Flow::new(&settings, &mut rng, &Device::flex().autodiff()).expect("settings in range");
     let begin = ProcessTime::now();
-    let training = TrainSettings { steps, learning_rate: 2e-3, warm_up: 50, ..TrainSettings::default() };
-    let mut trainer = Trainer::new(flow, training, seed).expect("settings in range");
-    let loss = |flow: &Flow, rng: &mut ChaCha8Rng| {
-        let drawn: Vec<_> = (0..500).map(|_| modes::draw(rng)).collect();
-        let colours = drawn.iter().flat_map(|(_, mode)| modes::condition(modes::COLOUR[*mode])).collect();
-        let x = rows(drawn.iter().flat_map(|(x, _)| *x).collect(), 2);
-        let projected = flow.project(Some(&rows(colours, modes::COLOURS))).expect("4 numbers");
-        flow.log_density(x, &projected).expect("2 numbers").mean().neg()
-    };
-    trainer.run(None, loss, |_| ControlFlow::Continue(())).expect("finite losses");
+    let flow = study::learn_modes(steps, seed, &mut |_| ControlFlow::Continue(())).expect("finite losses");
     let training = begin.elapsed().as_secs_f64();
-    let flow = trainer.into_model().valid();
-    let (mut worst, mut found, mut stray) = (0.0f64, 0, 0.0);
-    for colour in 0..modes::COLOURS {
-        let condition = rows(modes::condition(colour).to_vec(), modes::COLOURS);
-        let count = 20_000;
-        let (x, _) = flow.sample(count, &flow.project(Some(&condition)).expect("4 numbers"), &mut rng);
-        let mut masses = [0.0; modes::MODES];
-        for point in to_vec(x).chunks_exact(2) {
-            let mode = modes::nearest([point[0], point[1]]);
-            let centre = modes::centre(mode);
-            let distance = ((point[0] - centre[0]).powi(2) + (point[1] - centre[1]).powi(2)).sqrt();
-            if distance < 4.0 * modes::DEVIATION {
-                masses[mode] += 1.0 / count as f64;
-            } else {
-                stray += 0.25 / count as f64;
-            }
-        }
-        for (mass, truth) in masses.iter().zip(modes::masses(colour)) {
-            worst = worst.max((mass - truth).abs());
-            found += usize::from(truth > 0.0 && *mass > 0.5 * truth);
-        }
-    }
-    json!({ "seed": seed, "steps": steps, "training_core_s": training, "modes_found": found,
-        "largest_mass_error": worst, "mass_off_every_mode": stray })
+    let score = study::score_modes(&flow.expect("nobody stopped it"), seed);
+    json!({ "seed": seed, "steps": steps, "training_core_s": training, "modes_found": score.found,
+        "largest_mass_error": score.largest_mass_error, "mass_off_every_mode": score.off_every_mode })
 }

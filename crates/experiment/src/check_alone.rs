@@ -3,7 +3,7 @@
 use crate::check::Check;
 
 /// Tables of the tasks on images, which have no place beside one on results.
-const OTHERS: [&str; 15] = [
+const OTHERS: [&str; 16] = [
     "phantom",
     "volume",
     "attenuation",
@@ -12,6 +12,7 @@ const OTHERS: [&str; 15] = [
     "simulate",
     "render",
     "register",
+    "posterior",
     "pair",
     "brain_pair",
     "deform",

@@ -29,6 +29,10 @@ impl Check<'_> {
         for (table, _) in belonging.iter().filter(|(_, there)| *there && !registers && !deforms && !analyses) {
             self.refuse(table, format!("[{table}] belongs to [register], which is not there"));
         }
+        if let Some(toys) = &tables.toys {
+            self.refuse_other_tasks("toys");
+            return Some(Task::Toys(toys.clone()));
+        }
         if let Some(failures) = &tables.failures {
             return self.only_failures(failures);
         }
@@ -54,8 +58,8 @@ impl Check<'_> {
             (None, None, None) => {
                 self.refuse(
                     "",
-                    "no task: the document needs a [register], a [posterior], a [render], a [deform], a [ranking] or a \
-                     [failures] table",
+                    "no task: the document needs a [register], a [posterior], a [render], a [deform], a [ranking], a \
+                     [toys] or a [failures] table",
                 );
                 None
             }

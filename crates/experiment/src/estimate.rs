@@ -2,6 +2,7 @@
 
 use crate::document::deform::Preset;
 use crate::document::register::Optimiser;
+use crate::document::toys::ToysTable;
 use crate::experiment::{
     Deformation, Experiment, FailureTask, PairSource, PosteriorTask, RankingSource, RankingTask, Registration,
     StudySource, Task, ViewGeometry, VolumeSource,
@@ -44,6 +45,7 @@ impl Experiment {
             Task::Deform(task) => return deformation(task),
             Task::Rank(task) => return ranking(task),
             Task::Failures(task) => return failures(task),
+            Task::Toys(asked) => return toys(asked),
         };
         let (voxels, load_s) = match &scene.volume {
             VolumeSource::Phantom(settings) => (settings.check().map_or(0, |g| g.len()), PHANTOM_S_PER_VOXEL),
@@ -58,7 +60,7 @@ impl Experiment {
                     + task.posterior.as_ref().map_or(0.0, |p| posterior_s(p, scene.views.len() as f64))
             }
             Task::Posterior(_, task) => posterior_s(task, scene.views.len() as f64),
-            Task::Render(_) | Task::Deform(_) | Task::Rank(_) | Task::Failures(_) => 0.0,
+            Task::Render(_) | Task::Deform(_) | Task::Rank(_) | Task::Failures(_) | Task::Toys(_) => 0.0,
         };
         Estimate {
             memory_bytes: BYTES_AT_LEAST + voxels as u64 * BYTES_PER_VOXEL + pixels as u64 * BYTES_PER_PIXEL,
@@ -80,6 +82,16 @@ fn posterior_s(task: &PosteriorTask, views: f64) -> f64 {
     let brute = if asked.reference { 20.0 } else { 0.0 };
     let looked = task.cases.len() as f64 * (1.0 + brute) + weighted;
     pixels * (shown * TRAINING_S_PER_PIXEL + looked * 1.5 * f64::from(asked.samples) * RENDERED_S_PER_PIXEL)
+}
+
+/// Seconds of a step and of scoring a network on a toy.
+const TOY_S_PER_STEP: f64 = 0.02;
+const TOY_SCORE_S: f64 = 20.0;
+
+fn toys(asked: &ToysTable) -> Estimate {
+    let networks = asked.problems.len() as f64 * f64::from(asked.seeds);
+    let core_seconds = networks * (asked.steps as f64 * TOY_S_PER_STEP + TOY_SCORE_S);
+    Estimate { memory_bytes: 2 * BYTES_AT_LEAST, core_seconds }
 }
 
 /// Bytes for each voxel of the fixed image: the solver's fields, both images, two fields of displacements, labels.

@@ -4,6 +4,7 @@ use crate::document::Tables;
 use crate::document::deform::Deform;
 use crate::document::failures::{Failures, ResultsTable};
 use crate::document::posterior::PosteriorTable;
+use crate::document::toys::ToysTable;
 use crate::document::ranking::{RankingTable, ResultColumns};
 use crate::document::register as typed;
 use crate::document::tables::{Beam, ImageHolds, Units};
@@ -128,6 +129,8 @@ pub enum Task {
     Deform(Box<Deformation>),
     /// Rank algorithms.
     Rank(Box<RankingTask>),
+    /// Train invertible networks on small inverse problems.
+    Toys(ToysTable),
     /// Find out what makes algorithms fail.
     Failures(Box<FailureTask>),
 }

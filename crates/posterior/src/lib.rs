@@ -23,6 +23,7 @@ pub use burn::tensor::Device;
 pub use error::PosteriorError;
 pub use given::Given;
 pub use network::{NetworkSettings, PoseNetwork, SeeSettings};
-pub use regiscope_inn::train::Checkpoints;
+pub use regiscope_inn::toys;
+pub use regiscope_inn::train::{Checkpoints, StepReport, TrainError};
 pub use simulator::{Content, Degradation, Example, Simulator};
 pub use train::{Trained, TrainingRecord, TrainingSettings, train};

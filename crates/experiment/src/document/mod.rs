@@ -9,6 +9,7 @@ pub mod ranking;
 pub mod register;
 mod structure;
 pub mod tables;
+pub mod toys;
 
 pub use error::{DocumentError, DocumentErrors, Place, SourceText};
 pub use tables::Tables;

@@ -8,6 +8,7 @@ use super::failures::{Failures, ResultsTable, StudyTable};
 use super::posterior::PosteriorTable;
 use super::ranking::RankingTable;
 use super::register::{Criteria, Landscape, Projector, Register, Render, Starts, Targets};
+use super::toys::ToysTable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,9 @@ pub struct Tables {
     /// Task: find out what makes algorithms fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
+    /// Task: invertible networks on small inverse problems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub toys: Option<ToysTable>,
     /// Where the registrations start (with `[register]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starts: Option<Starts>,
@@ -111,6 +115,7 @@ impl Default for Tables {
             study: None,
             results: None,
             failures: None,
+            toys: None,
             starts: None,
             targets: None,
             landscape: None,

@@ -11,6 +11,8 @@ pub mod picture;
 pub mod posterior;
 mod planes;
 mod svg;
+#[cfg(feature = "networks")]
+pub mod toys;
 mod words;
 
 use crate::experiment::Experiment;
@@ -134,6 +136,7 @@ fn render(template: &str, context: Value) -> Result<String, RunError> {
     environment.add_template("report.html", include_str!("report.html"))?;
     environment.add_template("deform.html", include_str!("deform.html"))?;
     environment.add_template("failures.html", include_str!("failures.html"))?;
+    environment.add_template("toys.html", include_str!("toys.html"))?;
     environment.add_template("posterior.html", include_str!("posterior.html"))?;
     environment.add_template("posterior_page.html", include_str!("posterior_page.html"))?;
     Ok(environment.get_template(template)?.render(minijinja::value::Serde(context))?)

@@ -40,6 +40,7 @@ pub mod record;
 pub mod registration;
 mod rendering;
 mod subject;
+pub mod toys;
 mod views;
 pub mod xray;
 
@@ -205,6 +206,7 @@ pub fn run(
         Task::Posterior(scene, task) => posterior::run(experiment, scene, task, &folder, &options, observer)?,
         Task::Deform(task) => deform::run(experiment, task, &folder, &options, observer)?,
         Task::Rank(task) => ranking::run(experiment, task, &folder, &options, observer)?,
+        Task::Toys(asked) => toys::run(experiment, asked, &folder, &options, observer)?,
         Task::Failures(task) => failures::run(experiment, task, &folder, &options, observer)?,
     };
     let used = energy::used(options.meter, region);

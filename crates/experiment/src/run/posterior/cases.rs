@@ -6,6 +6,7 @@ use super::super::record::PoseRecord;
 use super::super::{Progress, RunOptions};
 use super::calibrate::turn;
 use super::record::{AgainstReference, CaseRecord, ModeRecord};
+use super::reference;
 use super::scene::unusable;
 use crate::experiment::{PosteriorCase, PosteriorTask};
 use crate::report::posterior::CasePictures;
@@ -154,6 +155,13 @@ fn one(
     let tell = |modes: &[PoseMode]| -> Vec<ModeRecord> {
         modes.iter().map(|m| mode_record(m, prior, &likelihood, &example.pose)).collect()
     };
+    let known = match task.asked.reference {
+        true => Some(reference::known(simulator, &likelihood, seed.wrapping_add(number as u64), options.clock)?),
+        false => None,
+    };
+    let looked = reference::Found { modes: &found.modes, poses: &equal, network: &drawn };
+    let compared =
+        known.as_ref().map(|known| reference::compare(known, &looked, prior, &likelihood, &example.pose, &mut rng));
     let record = CaseRecord {
         name: case.name.clone(),
         content: task.contents[case.content].0.clone(),
@@ -168,7 +176,7 @@ fn one(
         verdict: found.verdict.words().to_owned(),
         seconds,
         evaluations: found.evaluations + found.derivatives,
-        reference: None,
+        reference: compared,
         rivals: Vec::new(),
         next_view: Vec::new(),
     };
@@ -216,7 +224,7 @@ pub fn scored(cases: &[CaseRecord]) -> Option<AgainstReference> {
         mass_error: compared.iter().map(|r| r.coarse.mass_error).sum::<f64>() / n,
         invented_on_unimodal: compared
             .iter()
-            .filter(|r| r.modes.len() == 1)
+            .filter(|r| r.modes.iter().filter(|m| m.mass >= reference::PLAUSIBLE).count() == 1)
             .map(|r| r.coarse.invented_mass)
             .fold(0.0, f64::max),
     })

@@ -9,6 +9,8 @@ mod learned;
 #[cfg(feature = "networks")]
 pub mod record;
 #[cfg(feature = "networks")]
+mod reference;
+#[cfg(feature = "networks")]
 mod scene;
 #[cfg(feature = "networks")]
 pub mod tools;

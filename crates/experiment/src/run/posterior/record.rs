@@ -93,6 +93,8 @@ pub struct CaseRecord {
 pub struct ReferenceRecord {
     /// Modes of the reference.
     pub modes: Vec<ModeRecord>,
+    /// Whether two independent halves of the reference agree.
+    pub agree: bool,
     /// Effective sample size of the reference.
     pub ess: f64,
     /// Wall time of the reference, s.
@@ -111,6 +113,9 @@ pub struct ReferenceRecord {
     pub network_c2st: Option<f64>,
     /// The same for the network's own samples.
     pub network_mmd2: Option<f64>,
+    /// How many of the network's own samples it takes until each mode of 5 % or more has one within 10° and 10 mm; null if
+    /// they do not suffice.
+    pub network_samples_until_all: Option<usize>,
 }
 
 /// Modes beside those of a reference.
@@ -126,6 +131,10 @@ pub struct MatchRecord {
     pub mass_error: f64,
     /// Mass of modes that the reference does not have.
     pub invented_mass: f64,
+    /// Distance (mm) and angle (degrees) between the heaviest modes of both.
+    pub top_mm_deg: Option<[f64; 2]>,
+    /// The same between the heaviest mode of the reference and the nearest of the found ones.
+    pub best_of_modes_mm_deg: Option<[f64; 2]>,
 }
 
 /// A rival's answer.

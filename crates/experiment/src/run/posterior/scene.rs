@@ -56,6 +56,24 @@ pub fn simulator(scene: &Scene, task: &PosteriorTask, subject: &Subject) -> Resu
     Simulator::new(placed, contents, prior, degradation).map_err(unusable)
 }
 
+/// A content under the first mapping, and the views, for images of `side` × `side` pixels.
+pub fn finer(
+    scene: &Scene,
+    task: &PosteriorTask,
+    subject: &Subject,
+    content: usize,
+    side: usize,
+) -> Result<(Arc<Renderer>, Vec<View>), RunError> {
+    let views: Vec<View> = scene
+        .views
+        .iter()
+        .map(|source| resampled(&views::place(source, &subject.centre())?, side, &source.name))
+        .collect::<Result<_, RunError>>()?;
+    let footprint = views.iter().map(|view| footprint_mm(view, &subject.centre())).fold(f64::MAX, f64::min);
+    let mu = attenuation(subject, &scene.moving_attenuation, &task.contents[content].1)?;
+    Ok((Arc::new(Renderer::new(as_pixels_see(mu, footprint), Settings::default())?), views))
+}
+
 /// The prior around the CT as it lies in its own frame.
 fn prior(task: &PosteriorTask, pivot: Point) -> Result<Prior, RunError> {
     let asked = &task.asked.prior;
@@ -68,7 +86,7 @@ fn prior(task: &PosteriorTask, pivot: Point) -> Result<Prior, RunError> {
 }
 
 /// The same field of view on `side` × `side` pixels.
-fn resampled(view: &View, side: usize, name: &str) -> Result<View, RunError> {
+pub fn resampled(view: &View, side: usize, name: &str) -> Result<View, RunError> {
     let (rows, cols) = (view.rows() as f64, view.cols() as f64);
     let corner = view.pixel(-0.5, -0.5);
     let col_step = (view.pixel(-0.5, cols - 0.5) - corner) / side as f64;

@@ -2,7 +2,7 @@
 
 use super::super::error::RunError;
 use super::super::folder::RunFolder;
-use super::super::subject;
+use super::super::subject::{self, Subject};
 use super::super::{Progress, files, xray};
 use super::cases::{self, RADIUS_MM, sampling};
 use super::record::{CalibrationRecord, ModeRecord};
@@ -18,7 +18,10 @@ use rand_chacha::ChaCha8Rng;
 use regiscope_geometry::{Rigid, View};
 use regiscope_image::Image;
 use regiscope_image::coarsen::coarsened_image;
-use regiscope_pose::posterior::{ImageLikelihood, posterior};
+use regiscope_pose::FixedImage;
+use regiscope_pose::posterior::{
+    ImageLikelihood, ImageModel, Noise, Observation, PoseMode, RefineSettings, posterior, refine,
+};
 use regiscope_posterior::simulator::Example;
 use regiscope_posterior::{Device, Simulator};
 use serde::{Deserialize, Serialize};
@@ -58,7 +61,9 @@ fn parts(experiment: &Experiment) -> Result<(Scene, PosteriorTask), RunError> {
 /// A trained network and the patient that it was trained for.
 pub struct Trained {
     experiment: Experiment,
+    scene: Scene,
     task: PosteriorTask,
+    subject: Subject,
     simulator: Simulator,
     trained: regiscope_posterior::Trained,
     warnings: Vec<String>,
@@ -127,14 +132,15 @@ impl Trained {
             );
             return Err(RunError::Unusable(sentence));
         }
-        Ok(Self { experiment: experiment.clone(), task, simulator, trained, warnings })
+        Ok(Self { experiment: experiment.clone(), scene, task, subject, simulator, trained, warnings })
     }
 
     /// Finds the posterior of an X-ray and writes it to `out`, which is made if it is not there.
     pub fn sample(&self, settings: &SampleSettings, out: &Path, clock: &dyn Clock) -> Result<Sampled, RunError> {
         let mut warnings = self.warnings.clone();
         let content = self.content(settings.content.as_deref())?;
-        let (images, masks) = self.images(settings, &mut warnings)?;
+        let (given_images, factor) = self.images(settings, &mut warnings)?;
+        let (images, masks): (Vec<_>, Vec<_>) = given_images.iter().map(|(image, mask)| coarser(image, mask.as_ref(), factor)).unzip();
         let began = clock.wall_s();
         let pose = *self.simulator.prior().nominal();
         let noise_sd = match settings.noise {
@@ -167,9 +173,13 @@ impl Trained {
                 100.0 * (1.0 - part_stranger)
             ));
         }
-        let best = found.modes.first().map_or(pose, |m| m.map);
+        let mut modes = found.modes.clone();
+        if factor > 1 {
+            self.refine(&mut modes, content, &given_images, factor, &example.noise_sd, settings.gain_sd)?;
+        }
+        let best = modes.first().map_or(pose, |m| m.map);
         let modes: Vec<ModeRecord> =
-            found.modes.iter().map(|m| cases::mode_record(m, self.simulator.prior(), &likelihood, &best)).collect();
+            modes.iter().map(|m| cases::mode_record(m, self.simulator.prior(), &likelihood, &best)).collect();
         let sampled = Sampled {
             modes,
             noise: example.noise_sd.clone(),
@@ -194,7 +204,7 @@ impl Trained {
         match gain_sd {
             None => Ok(usual),
             Some(gain_sd) => {
-                let model = regiscope_pose::posterior::ImageModel { gain_sd, ..usual.model() };
+                let model = ImageModel { gain_sd, ..usual.model() };
                 Ok(Arc::new(usual.with_model(model).map_err(unusable)?))
             }
         }
@@ -223,36 +233,69 @@ impl Trained {
         found.ok_or_else(|| RunError::Unusable(format!("no content is called \"{name}\"; the document has {}", known())))
     }
 
-    /// X-rays on the network's pixels, and which pixels count.
-    #[expect(clippy::type_complexity, reason = "two lists, one entry a view")]
-    fn images(
-        &self,
-        settings: &SampleSettings,
-        warnings: &mut Vec<String>,
-    ) -> Result<(Vec<Image<f32>>, Vec<Option<Image<bool>>>), RunError> {
+    /// X-rays as they are, with which pixels count, and how many of their pixels make one of the network's along each side.
+    fn images(&self, settings: &SampleSettings, warnings: &mut Vec<String>) -> Result<(Vec<Shot>, usize), RunError> {
         let (views, side) = (self.simulator.views().len(), self.task.asked.pixels as usize);
         if settings.images.len() != views {
             let sentence = format!("{} images were given; the document has {views} views", settings.images.len());
             return Err(RunError::Unusable(sentence));
         }
         let holds = if settings.intensity { ImageHolds::Intensity } else { ImageHolds::LineIntegrals };
-        let (mut images, mut masks) = (Vec::new(), Vec::new());
+        let mut shots: Vec<Shot> = Vec::new();
         for path in &settings.images {
             let (image, mask) = xray::line_integrals(xray::read_image(path, warnings)?, holds);
-            let factor = image.rows() / side;
-            if image.rows() != image.cols() || factor == 0 || image.rows() != factor * side {
+            let (rows, cols) = (image.rows(), image.cols());
+            let like_the_first = shots.first().is_none_or(|(first, _)| first.rows() == rows);
+            if rows != cols || rows < side || !rows.is_multiple_of(side) || !like_the_first {
                 let reason = format!(
-                    "{} × {} pixels; accepted is {side} × {side} (`posterior.pixels`) or a multiple of it",
-                    image.rows(),
-                    image.cols()
+                    "{rows} × {cols} pixels; accepted is {side} × {side} (`posterior.pixels`) or a multiple of it, the same \
+                     for all views"
                 );
                 return Err(RunError::Unsuitable { path: path.clone(), reason });
             }
-            masks.push(mask.map(|m| open_where_all_are(&m, factor)));
-            let finite = image.map(|v| if v.is_finite() { *v } else { 0.0 });
-            images.push(if factor == 1 { finite } else { coarsened_image(&finite, factor) });
+            shots.push((image.map(|v| if v.is_finite() { *v } else { 0.0 }), mask));
         }
-        Ok((images, masks))
+        let factor = shots[0].0.rows() / side;
+        Ok((shots, factor))
+    }
+
+    /// Climbs from the best pose of each mode on the image's own pixels, or the finest multiple of the network's with at
+    /// most 256 a side. A mode whose climb leaves it stays as it was.
+    fn refine(
+        &self,
+        modes: &mut [PoseMode],
+        content: usize,
+        shots: &[Shot],
+        factor: usize,
+        noise_sd: &[f64],
+        gain_sd: Option<f64>,
+    ) -> Result<(), RunError> {
+        const FINEST: usize = 256;
+        let side = self.task.asked.pixels as usize;
+        let finer = (1..=factor).rev().find(|f| factor.is_multiple_of(*f) && side * f <= FINEST).unwrap_or(1);
+        let (renderer, views) = scene::finer(&self.scene, &self.task, &self.subject, content, side * finer)?;
+        let observation = |((view, shot), sd): ((View, &Shot), &f64)| {
+            let (image, mask) = coarser(&shot.0, shot.1.as_ref(), factor / finer);
+            // White noise of single pixels is larger than that of their means.
+            Observation { fixed: FixedImage { view, image, mask }, noise: Noise::White(sd * finer as f64) }
+        };
+        let observations = views.into_iter().zip(shots).zip(noise_sd).map(observation).collect();
+        let usual = ImageModel { gain_sd: self.task.asked.simulate.gain_sd, ..ImageModel::default() };
+        let model = ImageModel { gain_sd: gain_sd.unwrap_or(usual.gain_sd), ..usual };
+        let likelihood = Arc::new(ImageLikelihood::new(renderer, observations, model).map_err(unusable)?);
+        let target = self.simulator.target(likelihood, RADIUS_MM);
+        for mode in modes {
+            let climbed = refine(&target, &[mode.map], &RefineSettings::default());
+            if let Some(peak) = climbed.peaks.first() {
+                let x = target.chart(&mode.mean).coordinates(&peak.world_from_volume);
+                let squared = mode.covariance.cholesky().map_or(f64::INFINITY, |c| x.dot(&c.solve(&x)));
+                // The coarse posterior's six standard deviations, and half a pixel's worth for what its pixels blur.
+                if squared < 36.0 || x.norm() < 2.0 {
+                    mode.map = peak.world_from_volume;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Looks at simulated X-rays; finished ones are kept in `out` until all are done. `None` if cancelled.
@@ -304,6 +347,15 @@ fn left_over(simulator: &Simulator, example: &Example, pose: &Rigid) -> Vec<f64>
         ((yy - explained).max(0.0) / n).sqrt()
     };
     simulator.views().iter().zip(&example.images).zip(&example.masks).map(one).collect()
+}
+
+/// An X-ray, and which of its pixels count where not all do.
+type Shot = (Image<f32>, Option<Image<bool>>);
+
+/// An image with `factor` × `factor` pixels joined to one.
+fn coarser(image: &Image<f32>, mask: Option<&Image<bool>>, factor: usize) -> Shot {
+    let coarse = if factor == 1 { image.clone() } else { coarsened_image(image, factor) };
+    (coarse, mask.map(|m| open_where_all_are(m, factor)))
 }
 
 /// Pixels of the coarser detector all of whose parts count.

@@ -117,7 +117,8 @@ fn arm(seed: u64, steps: u64) -> Value {
     let cases = ranks[0].len() as f64;
     let distances = ranks.iter_mut().map(|ranks| {
         ranks.sort_by(f64::total_cmp);
-        let gap = |(at, rank): (usize, &f64)| (rank - at as f64 / cases).abs().max(((at + 1) as f64 / cases - rank).abs());
+        let gap =
+            |(at, rank): (usize, &f64)| (rank - at as f64 / cases).abs().max(((at + 1) as f64 / cases - rank).abs());
         ranks.iter().enumerate().map(gap).fold(0.0, f64::max)
     });
     let distances: Vec<f64> = distances.collect();

@@ -97,7 +97,8 @@ fn an_x_ray_from_a_file_gets_its_poses() {
     let shot = write(folder.path(), "shot.toml", &shot);
     let xray = folder.path().join("shot");
     assert!(run(["run".as_ref(), shot.as_os_str(), "--out".as_ref(), xray.as_os_str()]).status.success());
-    let image = fs::read_dir(&xray).unwrap().map(|e| e.unwrap().path()).find(|p| p.extension().is_some_and(|e| e == "npy"));
+    let image =
+        fs::read_dir(&xray).unwrap().map(|e| e.unwrap().path()).find(|p| p.extension().is_some_and(|e| e == "npy"));
     let (image, out) = (image.unwrap(), folder.path().join("poses"));
 
     let output = sample(&document, &net, &image, &out, &["--json"]);

@@ -44,7 +44,11 @@ impl<'a> Given<'a> {
             let open = |k: usize| mask.is_none_or(|m| m.data()[k]);
             if let Some(k) = (0..image.data().len()).find(|&k| open(k) && !image.data()[k].is_finite()) {
                 let found = format!("{} in row {}, column {}", image.data()[k], k / side, k % side);
-                return PosteriorError::input(format!("image {n}"), found, "finite pixels, or a mask that leaves them out");
+                return PosteriorError::input(
+                    format!("image {n}"),
+                    found,
+                    "finite pixels, or a mask that leaves them out",
+                );
             }
             pixels.extend(normalised(image, *mask));
         }

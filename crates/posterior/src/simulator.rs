@@ -25,6 +25,8 @@ pub struct Content {
     /// The volume, under one mapping of Hounsfield units or several that may be the true one; each X-ray is made with one
     /// of them. The first is the one that likelihoods use.
     pub renderers: Vec<Arc<Renderer>>,
+    /// The same under the first mapping, as smooth as pixels of about a sixteenth of the image would see it.
+    pub coarse: Arc<Renderer>,
 }
 
 /// What varies from X-ray to X-ray besides the pose. Ranges are `[low, high]`, both ends included.
@@ -108,7 +110,11 @@ impl Simulator {
             return PosteriorError::input("views", "none", "one or more views");
         }
         if contents.is_empty() || contents.iter().any(|c| c.renderers.is_empty()) {
-            return PosteriorError::input("contents", "none, or one without a volume", "one or more, each with a volume");
+            return PosteriorError::input(
+                "contents",
+                "none, or one without a volume",
+                "one or more, each with a volume",
+            );
         }
         Ok(Self { views, contents, prior, degradation })
     }
@@ -195,6 +201,17 @@ impl Simulator {
         Ok(Arc::new(ImageLikelihood::new(renderer, observations, model)?))
     }
 
+    /// The likelihood of the same images on a detector of about 16 × 16 pixels.
+    pub fn coarse_likelihood(
+        &self,
+        likelihood: &ImageLikelihood,
+        content: usize,
+    ) -> Result<Arc<ImageLikelihood>, PosteriorError> {
+        let side = self.views[0].rows();
+        let factor = coarse_factor(side);
+        Ok(Arc::new(likelihood.coarsened(factor, Some(self.contents[content].coarse.clone()))?))
+    }
+
     /// Prior times likelihood. `radius_mm` is the length at which rotations count like displacements.
     pub fn target(&self, likelihood: Arc<ImageLikelihood>, radius_mm: f64) -> Target {
         Target::new(self.prior.clone(), likelihood, radius_mm)
@@ -204,6 +221,11 @@ impl Simulator {
     pub fn examples(&self, seed: u64, numbers: std::ops::Range<u64>) -> Vec<Example> {
         numbers.into_par_iter().map(|n| self.example(seed, n)).collect()
     }
+}
+
+/// How many pixels along each side are joined to one of the coarse detector, which keeps 12 or more a side.
+pub fn coarse_factor(side: usize) -> usize {
+    (1..=side).rev().find(|f| side.is_multiple_of(*f) && side / f >= 12).unwrap_or(1)
 }
 
 /// Standard deviation of the pixels; 1 for an empty image, so that noise has a size there too.

@@ -3,14 +3,14 @@
 mod common;
 
 use common::{settings, simulator, view};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use regiscope_inn::tensors::to_vec;
 use regiscope_pose::posterior::Proposal;
 use regiscope_posterior::network::{geometry, images_tensor};
 use regiscope_posterior::regressor::{answers, train_ensemble};
 use regiscope_posterior::train::untrained;
 use regiscope_posterior::{Checkpoints, Device, Given, Trained, TrainingSettings, train};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
 
 fn go_on(_: &regiscope_inn::train::StepReport) -> ControlFlow<()> {
@@ -80,7 +80,9 @@ fn an_interrupted_training_goes_on_bit_for_bit_and_networks_survive_as_files() {
     let density = |trained: &Trained| {
         let from_views = geometry(simulator.views(), &device);
         let images = [(&example.images[0], None)];
-        Given::new(&trained.network, &from_views, &images, simulator.prior().pivot()).unwrap().log_density(&[example.pose])
+        Given::new(&trained.network, &from_views, &images, simulator.prior().pivot())
+            .unwrap()
+            .log_density(&[example.pose])
     };
     assert_eq!(density(&read), density(&whole));
 

@@ -7,9 +7,9 @@ mod compact;
 mod deform;
 mod failures;
 pub mod picture;
+mod planes;
 #[cfg(feature = "networks")]
 pub mod posterior;
-mod planes;
 mod svg;
 #[cfg(feature = "networks")]
 pub mod toys;

@@ -119,8 +119,8 @@ fn case(record: &CaseRecord, pictures: &CasePictures) -> Value {
         .map(|(n, (of, mode))| {
             let mut picture = base.clone();
             draw_contours(&mut picture, of, zoom, AFTER);
-            let words =
-                format!("Mode {}: {:.1} %, turned by {:.1}°", n + 1, 100.0 * mode.mass, mode.turn_deg).replace('-', "−");
+            let words = format!("Mode {}: {:.1} %, turned by {:.1}°", n + 1, 100.0 * mode.mass, mode.turn_deg)
+                .replace('-', "−");
             json!({ "picture": picture.data_url(), "words": words })
         })
         .collect();
@@ -218,7 +218,8 @@ pub fn calibration_words(found: &CalibrationRecord) -> String {
     if let Some(weighted) = &found.weighted {
         text += &format!(" {}", one("After weighting", weighted));
         if let Some(masses) = &weighted.masses {
-            text += &format!(" Masses of modes are off by {:.3} in the mean (expected calibration error).", masses.error);
+            text +=
+                &format!(" Masses of modes are off by {:.3} in the mean (expected calibration error).", masses.error);
         }
     }
     if let Some(untrusted) = found.untrusted {

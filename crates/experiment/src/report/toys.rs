@@ -19,7 +19,8 @@ pub fn toys(experiment: &Experiment, found: &ToyFindings, told: Shared) -> Resul
         let all = metrics.eight_modes.iter().filter(|m| m.modes_found == modes::MODES).count();
         let worst = metrics.eight_modes.iter().map(|m| m.largest_mass_error).fold(0.0, f64::max);
         let networks = metrics.eight_modes.len();
-        sentences.push(format!("All eight modes were found by {all} of {networks} networks, masses within {worst:.3}."));
+        sentences
+            .push(format!("All eight modes were found by {all} of {networks} networks, masses within {worst:.3}."));
     }
     if !metrics.inverse_kinematics.is_empty() {
         let worst = metrics.inverse_kinematics.iter().map(|m| m.resimulation_squared_error).fold(0.0, f64::max);

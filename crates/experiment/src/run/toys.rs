@@ -4,9 +4,9 @@
 pub(super) use without::run;
 
 #[cfg(feature = "networks")]
-pub use learned::{ArmPicture, ModesPicture, ToyFindings};
-#[cfg(feature = "networks")]
 pub(super) use learned::run;
+#[cfg(feature = "networks")]
+pub use learned::{ArmPicture, ModesPicture, ToyFindings};
 
 /// A program without networks refuses the task.
 #[cfg(not(feature = "networks"))]
@@ -151,11 +151,8 @@ mod learned {
                 });
             }
         }
-        let told = report::Shared {
-            provenance: &options.provenance,
-            timings: &watch.timings,
-            warnings: &experiment.warnings,
-        };
+        let told =
+            report::Shared { provenance: &options.provenance, timings: &watch.timings, warnings: &experiment.warnings };
         folder.write("report.html", report::toys::toys(experiment, &found, told)?.as_bytes())?;
         watch.lap("report");
         let metrics = serde_json::to_value(&found.metrics).expect("metrics have string keys");

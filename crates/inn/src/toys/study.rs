@@ -35,19 +35,20 @@ fn learn(
     observe: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
 ) -> Learned {
     let flow = settings.expect("settings of this file are in range");
-    let training =
-        TrainSettings { steps, learning_rate: 2e-3, warm_up: 50, schedule: Schedule::Cosine, ..TrainSettings::default() };
+    let training = TrainSettings {
+        steps,
+        learning_rate: 2e-3,
+        warm_up: 50,
+        schedule: Schedule::Cosine,
+        ..TrainSettings::default()
+    };
     let mut trainer = Trainer::new(flow, training, seed)?;
     trainer.run(None, loss, observe)?;
     Ok((trainer.steps_done() == steps).then(|| trainer.into_model().valid()))
 }
 
 /// Inverse kinematics: 6 all-in-one blocks with 128-128, batch 500, Adam at 2e-3 with half a cosine.
-pub fn learn_kinematics(
-    steps: u64,
-    seed: u64,
-    observe: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
-) -> Learned {
+pub fn learn_kinematics(steps: u64, seed: u64, observe: &mut dyn FnMut(&StepReport) -> ControlFlow<()>) -> Learned {
     let subnet = Subnet { hidden: vec![128, 128], activation: Activation::Relu, last_scale: 1.0 };
     let block = LayerSettings::AllInOne { clamp: 2.0, mixing: MixingKind::Rotation, subnet };
     let settings = FlowSettings { dims: 4, condition: 2, layers: vec![block; 6], base: BaseSettings::Normal };
@@ -212,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_training_can_be_stopped() {
-        let mut stop = |report: &StepReport| if report.step == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let mut stop =
+            |report: &StepReport| if report.step == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         assert!(learn_modes(50, 1, &mut stop).unwrap().is_none());
     }
 }

@@ -154,7 +154,9 @@ fn put_back<M: Module>(model: M, parameters: BTreeMap<String, Numbers>) -> Resul
         return Err(mistake);
     }
     match writer.left.into_iter().next() {
-        Some((name, numbers)) => Err(CheckpointError::OtherNetwork { name, found: Some(numbers.shape), expected: None }),
+        Some((name, numbers)) => {
+            Err(CheckpointError::OtherNetwork { name, found: Some(numbers.shape), expected: None })
+        }
         None => Ok(model),
     }
 }

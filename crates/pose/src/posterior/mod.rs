@@ -44,7 +44,7 @@ pub use reference::{Check, Reference, ReferenceSettings, coarse_renderer, refere
 pub use refine::{Peak, RefineSettings, Refined, refine};
 pub use rivals::{Climber, DERIVATIVE_RAYS, Discoveries, Discovery, RivalSettings, search_modes};
 pub use smc::{Population, SmcSettings, smc};
-pub use solve::{Method, Posterior, PosteriorSettings, posterior};
+pub use solve::{Method, Posterior, PosteriorSettings, posterior, posterior_by_levels};
 pub use target::{Likelihood, Target};
 pub use weigh::{Verdict, Weights, pareto_k, resample, weigh};
 

@@ -111,11 +111,43 @@ pub fn posterior(
     settings: &PosteriorSettings,
     random: &mut ChaCha8Rng,
 ) -> Posterior {
+    climbed(target, None, flow, settings, random)
+}
+
+/// [`posterior`], with climbs that begin on `coarse`: the same prior and images on a coarser detector and in a volume that is
+/// as smooth, whose tops are wider. It finds tops from poses of a flow that is still far away, and costs a fraction more.
+pub fn posterior_by_levels(
+    target: &Target,
+    coarse: &Target,
+    flow: &dyn Proposal,
+    settings: &PosteriorSettings,
+    random: &mut ChaCha8Rng,
+) -> Posterior {
+    climbed(target, Some(coarse), flow, settings, random)
+}
+
+fn climbed(
+    target: &Target,
+    coarse: Option<&Target>,
+    flow: &dyn Proposal,
+    settings: &PosteriorSettings,
+    random: &mut ChaCha8Rng,
+) -> Posterior {
     let mut pool = Pool::default();
     pool.draw(target, flow, settings.flow_samples, &Mixture::default(), 0, random);
-    let starts = starts(target, &pool, settings);
+    let mut starts = starts(target, &pool, settings);
+    let mut derivatives = 0;
+    if let Some(coarse) = coarse {
+        // A coarse step is worth nothing beyond a tenth of a millimetre.
+        let wide = RefineSettings { step_mm: settings.refine.step_mm.max(0.1), ..settings.refine };
+        let tops = refine(coarse, &starts, &wide);
+        derivatives += tops.derivatives;
+        // What the coarse climbs lose, the best pose of all keeps.
+        starts.truncate(1);
+        starts.extend(tops.peaks.iter().map(|peak| peak.world_from_volume));
+    }
     let refined = refine(target, &starts, &settings.refine);
-    improve(target, flow, pool, refined.peaks, refined.derivatives, settings, random)
+    improve(target, flow, pool, refined.peaks, derivatives + refined.derivatives, settings, random)
 }
 
 /// Finds the posterior from tops that are known already, with a `guard` (the prior, say) in the place of the flow.

@@ -38,7 +38,8 @@ pub fn mmd2(draws: &[Rigid], reference: &[Rigid], metric: &PoseMetric) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let median = sorted[sorted.len() / 2].max(1e-9);
     let mean = |distances: &[f64]| {
-        let kernel = |d: &f64| [0.25, 1.0, 4.0].iter().map(|h| (h * median).powi(2)).map(|h2| h2 / (h2 + d * d)).sum::<f64>();
+        let kernel =
+            |d: &f64| [0.25, 1.0, 4.0].iter().map(|h| (h * median).powi(2)).map(|h2| h2 / (h2 + d * d)).sum::<f64>();
         distances.iter().map(kernel).sum::<f64>() / distances.len() as f64
     };
     mean(&metric.table(draws, draws)) + mean(&within) - 2.0 * mean(&metric.table(draws, reference))

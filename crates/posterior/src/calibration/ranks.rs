@@ -50,11 +50,8 @@ impl Uniformity {
         let off = |(k, r): (usize, &f64)| (r - k as f64 / count).abs().max(((k + 1) as f64 / count - r).abs());
         let distance = ranks.iter().enumerate().map(off).fold(0.0, f64::max);
         let expected = n as f64 / bins as f64;
-        let chi_squared = if n == 0 {
-            0.0
-        } else {
-            histogram.iter().map(|c| (*c as f64 - expected).powi(2) / expected).sum::<f64>()
-        };
+        let chi_squared =
+            if n == 0 { 0.0 } else { histogram.iter().map(|c| (*c as f64 - expected).powi(2) / expected).sum::<f64>() };
         let law = ChiSquared::new((bins - 1) as f64).expect("at least one degree of freedom");
         let p_chi_squared = 1.0 - law.cdf(chi_squared);
         let p_distance = kolmogorov_p(distance, n);

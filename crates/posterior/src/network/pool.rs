@@ -59,7 +59,10 @@ pub fn geometry(views: &[View], device: &Device) -> Tensor<2> {
         };
         let columns = view.pixel(0.0, 1.0) - view.pixel(0.0, 0.0);
         let rows = view.pixel(1.0, 0.0) - view.pixel(0.0, 0.0);
-        [ray.normalize(), columns.normalize(), rows.normalize()].iter().flat_map(|v| [v.x, v.y, v.z]).collect::<Vec<f64>>()
+        [ray.normalize(), columns.normalize(), rows.normalize()]
+            .iter()
+            .flat_map(|v| [v.x, v.y, v.z])
+            .collect::<Vec<f64>>()
     };
     let numbers: Vec<f64> = views.iter().flat_map(one).collect();
     Tensor::from_data(TensorData::new(numbers, [views.len(), GEOMETRY]), (device, DType::F32))

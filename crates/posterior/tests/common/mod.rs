@@ -28,7 +28,7 @@ pub fn simulator(side: usize, turn: f64, angles_deg: &[f64]) -> Simulator {
     let renderer = Arc::new(Renderer::new(volume, Settings::default()).unwrap());
     let rotation = RotationPrior::Turn { axis: Vector::z(), turn, swing_sd: 0.1 };
     let prior = Prior::new(Rigid::identity(), Point::origin(), rotation, [8.0, 15.0, 8.0]).unwrap();
-    let content = Content { name: "blobs".into(), renderers: vec![renderer] };
+    let content = Content { name: "blobs".into(), coarse: renderer.clone(), renderers: vec![renderer] };
     let views = angles_deg.iter().map(|angle| view(side, *angle)).collect();
     Simulator::new(views, vec![content], prior, Degradation { noise: [0.05, 0.2], ..Degradation::default() }).unwrap()
 }

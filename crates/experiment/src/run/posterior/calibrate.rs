@@ -1,8 +1,8 @@
 //! Whether posteriors of simulated X-rays hold the truth as often as they say.
 
+use super::super::Progress;
 use super::super::error::RunError;
 use super::super::folder::RunFolder;
-use super::super::Progress;
 use super::cases::{given, sampling};
 use super::record::{Calibrated, CalibrationRecord};
 use super::scene::unusable;
@@ -11,7 +11,7 @@ use crate::experiment::PosteriorTask;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regiscope_geometry::{Rigid, Vector};
-use regiscope_pose::posterior::{PoseMode, Prior, Target, Verdict, posterior, resample};
+use regiscope_pose::posterior::{PoseMode, Prior, Target, Verdict, posterior_by_levels, resample};
 use regiscope_posterior::calibration::{
     Coverage, MassReliability, PoseMetric, Uniformity, highest_density, holm, relative_rank, tarp,
 };
@@ -106,8 +106,10 @@ fn one(
         return Ok(Seen { network, weighted: None });
     }
     let likelihood = simulator.likelihood(&example).map_err(unusable)?;
+    let coarse = simulator.coarse_likelihood(&likelihood, example.content).map_err(unusable)?;
+    let coarse = simulator.target(coarse, super::cases::RADIUS_MM);
     let target = simulator.target(likelihood, super::cases::RADIUS_MM);
-    let found = posterior(&target, &given, &sampling(task.asked.samples), &mut rng);
+    let found = posterior_by_levels(&target, &coarse, &given, &sampling(task.asked.samples), &mut rng);
     let chosen = resample(&found.log_weights, count, &mut rng);
     let poses: Vec<Rigid> = chosen.iter().map(|&n| found.poses[n]).collect();
     let logs: Vec<f64> = chosen.iter().map(|&n| found.log_posteriors[n]).collect();

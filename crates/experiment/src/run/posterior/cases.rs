@@ -13,7 +13,10 @@ use crate::report::posterior::CasePictures;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regiscope_geometry::{Rigid, Vector};
-use regiscope_pose::posterior::{AdaptSettings, ImageLikelihood, PoseMode, Posterior, PosteriorSettings, Prior, pose_modes, posterior, resample};
+use regiscope_pose::posterior::{
+    AdaptSettings, ImageLikelihood, PoseMode, Posterior, PosteriorSettings, Prior, pose_modes, posterior_by_levels,
+    resample,
+};
 use regiscope_posterior::network::geometry;
 use regiscope_posterior::simulator::Example;
 use regiscope_posterior::{Device, Given, Simulator, Trained};
@@ -134,7 +137,9 @@ fn one(
     let target = simulator.target(likelihood.clone(), RADIUS_MM);
     let began = options.clock.wall_s();
     let given = given(simulator, trained, example)?;
-    let found = posterior(&target, &given, &sampling(task.asked.samples), &mut rng);
+    let coarse = simulator.coarse_likelihood(&likelihood, case.content).map_err(unusable)?;
+    let coarse = simulator.target(coarse, RADIUS_MM);
+    let found = posterior_by_levels(&target, &coarse, &given, &sampling(task.asked.samples), &mut rng);
     let seconds = options.clock.wall_s() - began;
     folder.make_dir("posterior")?;
     folder.write(&format!("posterior/case-{number:03}.csv"), poses_csv(&found).as_bytes())?;
@@ -150,13 +155,21 @@ fn one(
         &Default::default(),
         &Default::default(),
     );
-    let equal: Vec<Rigid> =
-        resample(&found.log_weights, task.asked.samples as usize, &mut rng).into_iter().map(|n| found.poses[n]).collect();
+    let equal: Vec<Rigid> = resample(&found.log_weights, task.asked.samples as usize, &mut rng)
+        .into_iter()
+        .map(|n| found.poses[n])
+        .collect();
     let tell = |modes: &[PoseMode]| -> Vec<ModeRecord> {
         modes.iter().map(|m| mode_record(m, prior, &likelihood, &example.pose)).collect()
     };
     let known = match task.asked.reference {
-        true => Some(reference::known(simulator, &likelihood, seed.wrapping_add(number as u64), options.clock)?),
+        true => Some(reference::known(
+            simulator,
+            &likelihood,
+            case.content,
+            seed.wrapping_add(number as u64),
+            options.clock,
+        )?),
         false => None,
     };
     let looked = reference::Found { modes: &found.modes, poses: &equal, network: &drawn };

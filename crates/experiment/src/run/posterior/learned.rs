@@ -80,10 +80,12 @@ fn findings(
     };
     watch.lap("cases");
     let calibration = match &task.asked.calibration {
-        Some(asked) => match calibrate::calibrate(&simulator, &trained, task, asked, seed, folder, options.cancel, observer)? {
-            Some(found) => Some(found),
-            None => return Ok(None),
-        },
+        Some(asked) => {
+            match calibrate::calibrate(&simulator, &trained, task, asked, seed, folder, options.cancel, observer)? {
+                Some(found) => Some(found),
+                None => return Ok(None),
+            }
+        }
         None => None,
     };
     watch.lap("calibration");

@@ -37,16 +37,14 @@ pub struct Known {
 pub fn known(
     simulator: &Simulator,
     likelihood: &Arc<ImageLikelihood>,
+    content: usize,
     seed: u64,
     clock: &dyn Clock,
 ) -> Result<Known, RunError> {
     let began = clock.wall_s();
-    let side = likelihood.observations().next().map_or(1, |o| o.fixed.view.rows());
-    // About 16 pixels a side show which poses are worth a closer look.
-    let factor = (1..=side).rev().find(|f| side % f == 0 && side / f >= 16).unwrap_or(1);
-    let coarse = likelihood.coarsened(factor, None).map_err(unusable)?;
+    let coarse = simulator.coarse_likelihood(likelihood, content).map_err(unusable)?;
     let target = simulator.target(likelihood.clone(), RADIUS_MM);
-    let coarse = simulator.target(Arc::new(coarse), RADIUS_MM);
+    let coarse = simulator.target(coarse, RADIUS_MM);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let found = reference(&target, &coarse, &ReferenceSettings::default(), &mut rng);
     let posterior = found.posterior;

@@ -7,11 +7,11 @@ use super::super::{moving, views};
 use crate::experiment::{AttenuationModel, PosteriorTask, Scene};
 use regiscope_drr::{Renderer, Settings};
 use regiscope_geometry::{Point, Rigid, Vector, View};
+use regiscope_image::Volume;
 use regiscope_image::mask::{bounding_box, cropped, threshold};
 use regiscope_image::smooth::smoothed;
-use regiscope_image::Volume;
 use regiscope_pose::posterior::{Prior, RotationPrior};
-use regiscope_posterior::simulator::{Content, Degradation, Simulator};
+use regiscope_posterior::simulator::{Content, Degradation, Simulator, coarse_factor};
 use std::sync::Arc;
 
 /// The simulator of a document: the CT in its own frame is the nominal pose.
@@ -35,14 +35,19 @@ pub fn simulator(scene: &Scene, task: &PosteriorTask, subject: &Subject) -> Resu
     let mut pivot = None;
     for (name, labels) in &task.contents {
         let mut renderers = Vec::new();
+        let mut coarse = None;
         for mapping in mappings {
             let mu = attenuation(subject, mapping, labels)?;
             // The middle of the most particular content: rotations about it move what is seen least.
             pivot = Some(moving::pivot(&mu));
+            if coarse.is_none() {
+                let wide = as_pixels_see(mu.clone(), footprint * coarse_factor(side) as f64);
+                coarse = Some(Arc::new(Renderer::new(wide, Settings::default())?));
+            }
             let volume = as_pixels_see(mu, footprint);
             renderers.push(Arc::new(Renderer::new(volume, Settings::default())?));
         }
-        contents.push(Content { name: name.clone(), renderers });
+        contents.push(Content { name: name.clone(), renderers, coarse: coarse.expect("at least one mapping") });
     }
     let pivot = pivot.unwrap_or_else(|| subject.centre());
     let prior = prior(task, pivot)?;

@@ -4,10 +4,10 @@ use super::super::error::RunError;
 use super::super::folder::RunFolder;
 use super::super::subject::{self, Subject};
 use super::super::{Progress, files, xray};
+use super::calibrate;
 use super::cases::{self, RADIUS_MM, sampling};
 use super::record::{CalibrationRecord, ModeRecord};
 use super::scene::{self, unusable};
-use super::calibrate;
 use crate::clock::Clock;
 use crate::document::posterior::CalibrationTable;
 use crate::document::tables::ImageHolds;
@@ -20,7 +20,7 @@ use regiscope_image::Image;
 use regiscope_image::coarsen::coarsened_image;
 use regiscope_pose::FixedImage;
 use regiscope_pose::posterior::{
-    ImageLikelihood, ImageModel, Noise, Observation, PoseMode, RefineSettings, posterior, refine,
+    ImageLikelihood, ImageModel, Noise, Observation, PoseMode, RefineSettings, posterior_by_levels, refine,
 };
 use regiscope_posterior::simulator::Example;
 use regiscope_posterior::{Device, Simulator};
@@ -119,7 +119,8 @@ impl Trained {
         let simulator = scene::simulator(&scene, &task, &subject)?;
         let home = run_dir.join("network");
         if !home.join("network.json").is_file() {
-            let sentence = format!("{}: holds no trained network; `regiscope posterior train` makes one", home.display());
+            let sentence =
+                format!("{}: holds no trained network; `regiscope posterior train` makes one", home.display());
             return Err(RunError::Unusable(sentence));
         }
         let trained = regiscope_posterior::Trained::load(&simulator, &home, &Device::flex()).map_err(unusable)?;
@@ -140,12 +141,15 @@ impl Trained {
         let mut warnings = self.warnings.clone();
         let content = self.content(settings.content.as_deref())?;
         let (given_images, factor) = self.images(settings, &mut warnings)?;
-        let (images, masks): (Vec<_>, Vec<_>) = given_images.iter().map(|(image, mask)| coarser(image, mask.as_ref(), factor)).unzip();
+        let (images, masks): (Vec<_>, Vec<_>) =
+            given_images.iter().map(|(image, mask)| coarser(image, mask.as_ref(), factor)).unzip();
         let began = clock.wall_s();
         let pose = *self.simulator.prior().nominal();
         let noise_sd = match settings.noise {
             Some(sd) if sd.is_finite() && sd > 0.0 => vec![sd; images.len()],
-            Some(sd) => return Err(RunError::Unusable(format!("a noise of {sd} is not accepted: a number above 0 is"))),
+            Some(sd) => {
+                return Err(RunError::Unusable(format!("a noise of {sd} is not accepted: a number above 0 is")));
+            }
             None => images.iter().map(fine_noise).collect(),
         };
         let mut example = Example { pose, content, blur_px: 0.0, noise_sd, images, masks };
@@ -155,7 +159,9 @@ impl Trained {
         let find = |example: &Example, rng: &mut ChaCha8Rng| -> Result<_, RunError> {
             let likelihood = self.likelihood(example, settings.gain_sd)?;
             let target = self.simulator.target(likelihood.clone(), RADIUS_MM);
-            Ok((posterior(&target, &given, &samples, rng), likelihood))
+            let coarse = self.simulator.coarse_likelihood(&likelihood, content).map_err(unusable)?;
+            let coarse = self.simulator.target(coarse, RADIUS_MM);
+            Ok((posterior_by_levels(&target, &coarse, &given, &samples, rng), likelihood))
         };
         let (mut found, mut likelihood) = find(&example, &mut rng)?;
         if let (None, Some(best)) = (settings.noise, found.map()) {
@@ -228,9 +234,11 @@ impl Trained {
 
     fn content(&self, name: Option<&str>) -> Result<usize, RunError> {
         let Some(name) = name else { return Ok(0) };
-        let known = || self.task.contents.iter().map(|(known, _)| format!("\"{known}\"")).collect::<Vec<_>>().join(", ");
+        let known =
+            || self.task.contents.iter().map(|(known, _)| format!("\"{known}\"")).collect::<Vec<_>>().join(", ");
         let found = self.task.contents.iter().position(|(known, _)| known == name);
-        found.ok_or_else(|| RunError::Unusable(format!("no content is called \"{name}\"; the document has {}", known())))
+        found
+            .ok_or_else(|| RunError::Unusable(format!("no content is called \"{name}\"; the document has {}", known())))
     }
 
     /// X-rays as they are, with which pixels count, and how many of their pixels make one of the network's along each side.

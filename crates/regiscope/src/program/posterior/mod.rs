@@ -1,7 +1,9 @@
 //! `regiscope posterior`: every pose that explains an X-ray, with its probability.
 
 use crate::program::args::DocumentArgs;
-use crate::program::args::posterior::{CalibrateArgs, NetworkArgs, PosteriorArgs, PosteriorCommand, SampleArgs, TrainArgs};
+use crate::program::args::posterior::{
+    CalibrateArgs, NetworkArgs, PosteriorArgs, PosteriorCommand, SampleArgs, TrainArgs,
+};
 use crate::program::document::{self, Refusal};
 use crate::program::failure::{Ending, Failure};
 use crate::program::interrupt;

@@ -19,6 +19,13 @@ impl Check<'_> {
         if !asked.baselines.is_empty() && asked.cases.is_empty() {
             self.refuse("posterior.baselines", "`posterior.baselines` does nothing without [[posterior.cases]]");
         }
+        if asked.next_view.is_some() && asked.cases.is_empty() {
+            self.refuse("posterior.next_view", "`posterior.next_view` does nothing without [[posterior.cases]]");
+        }
+        let first = self.document.tables.view.iter().chain(&self.document.tables.views).next();
+        if asked.next_view.is_some() && first.is_some_and(|view| view.camera.is_some()) {
+            self.refuse("posterior.next_view", "`posterior.next_view` turns a C-arm; the first view is a camera file");
+        }
         (self.errors.len() == before).then(|| PosteriorTask { asked: asked.clone(), contents, cases })
     }
 

@@ -197,8 +197,13 @@ impl Simulator {
             noise: Noise::White(example.noise_sd[n]),
         };
         let observations = (0..self.views.len()).map(observation).collect();
-        let model = ImageModel { gain_sd: self.degradation.gain_sd, blur_px: example.blur_px, ..ImageModel::default() };
+        let model = self.image_model(example);
         Ok(Arc::new(ImageLikelihood::new(renderer, observations, model)?))
+    }
+
+    /// The image model of an example, its noise apart.
+    pub fn image_model(&self, example: &Example) -> ImageModel {
+        ImageModel { gain_sd: self.degradation.gain_sd, blur_px: example.blur_px, ..ImageModel::default() }
     }
 
     /// The likelihood of the same images on a detector of about 16 × 16 pixels.

@@ -6,13 +6,14 @@ use super::super::record::PoseRecord;
 use super::super::{Progress, RunOptions};
 use super::calibrate::turn;
 use super::record::{AgainstReference, CaseRecord, ModeRecord};
-use super::reference;
+use super::rivals::{Asked, Rivals};
+use super::{next, reference, rivals};
 use super::scene::unusable;
 use crate::experiment::{PosteriorCase, PosteriorTask};
 use crate::report::posterior::CasePictures;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use regiscope_geometry::{Rigid, Vector};
+use regiscope_geometry::{Rigid, Vector, View};
 use regiscope_pose::posterior::{
     AdaptSettings, ImageLikelihood, PoseMode, Posterior, PosteriorSettings, Prior, pose_modes, posterior_by_levels,
     resample,
@@ -38,17 +39,32 @@ struct Kept {
     weighted: Vec<(f64, f64)>,
 }
 
+/// What all cases of a run share.
+pub struct Study<'a> {
+    /// Makes the X-rays.
+    pub simulator: &'a Simulator,
+    /// The network.
+    pub trained: &'a Trained,
+    /// What is asked for.
+    pub task: &'a PosteriorTask,
+    /// Views that may be taken next, by their angle in degrees.
+    pub candidates: &'a [(f64, View)],
+    /// Seed of the run.
+    pub seed: u64,
+    /// Where results go.
+    pub folder: &'a RunFolder,
+    /// The run.
+    pub options: &'a RunOptions<'a>,
+}
+
 /// Looks at all cases; `None` if cancelled. Finished ones are kept in the run's state.
 pub fn look_at_all(
-    simulator: &Simulator,
-    trained: &Trained,
-    task: &PosteriorTask,
-    seed: u64,
-    folder: &RunFolder,
-    options: &RunOptions,
+    study: &Study,
     observer: &mut dyn FnMut(Progress),
 ) -> Result<Option<(Vec<CaseRecord>, Vec<CasePictures>)>, RunError> {
+    let Study { simulator, task, seed, folder, options, .. } = *study;
     let total = task.cases.len();
+    let Some(rivals) = rivals::prepare(simulator, task, seed, folder, options, observer)? else { return Ok(None) };
     let (mut records, mut pictures) = (Vec::new(), Vec::new());
     for (number, case) in task.cases.iter().enumerate() {
         if options.cancel.load(Ordering::Relaxed) {
@@ -60,7 +76,7 @@ pub fn look_at_all(
         let kept: Kept = match folder.remembered(&name) {
             Some(kept) => kept,
             None => {
-                let kept = one(simulator, trained, task, case, &example, seed, number, folder, options)?;
+                let kept = one(study, &rivals, number, case, &example)?;
                 folder.remember(&name, &kept)?;
                 kept
             }
@@ -119,18 +135,14 @@ pub fn sampling(samples: u32) -> PosteriorSettings {
     PosteriorSettings { flow_samples: samples / 4, adapt: AdaptSettings { round, ..usual.adapt }, ..usual }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what a case is made of, and the run around it")]
 fn one(
-    simulator: &Simulator,
-    trained: &Trained,
-    task: &PosteriorTask,
+    study: &Study,
+    rivals: &Rivals,
+    number: usize,
     case: &PosteriorCase,
     example: &Example,
-    seed: u64,
-    number: usize,
-    folder: &RunFolder,
-    options: &RunOptions,
 ) -> Result<Kept, RunError> {
+    let Study { simulator, trained, task, candidates, seed, folder, options } = *study;
     let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(number as u64) ^ 0x5a3);
     let prior = simulator.prior();
     let likelihood = simulator.likelihood(example).map_err(unusable)?;
@@ -175,6 +187,21 @@ fn one(
     let looked = reference::Found { modes: &found.modes, poses: &equal, network: &drawn };
     let compared =
         known.as_ref().map(|known| reference::compare(known, &looked, prior, &likelihood, &example.pose, &mut rng));
+    let rays = target.likelihood().rays();
+    let rivals = rivals.answers(
+        &Asked {
+            simulator,
+            target: &target,
+            coarse: &coarse,
+            example,
+            task,
+            reference: known.as_ref().map(|known| known.modes.as_slice()),
+            budget_rays: (found.evaluations + 2 * found.derivatives) * rays,
+            clock: options.clock,
+        },
+        &mut rng,
+    )?;
+    let next_view = next::gains(simulator, candidates, example, &found, &mut rng);
     let record = CaseRecord {
         name: case.name.clone(),
         content: task.contents[case.content].0.clone(),
@@ -190,8 +217,8 @@ fn one(
         seconds,
         evaluations: found.evaluations + found.derivatives,
         reference: compared,
-        rivals: Vec::new(),
-        next_view: Vec::new(),
+        rivals,
+        next_view,
     };
     let thinned = |poses: &[Rigid]| {
         let step = poses.len().div_ceil(SHOWN).max(1);

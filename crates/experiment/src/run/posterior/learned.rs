@@ -4,12 +4,12 @@ use super::super::error::RunError;
 use super::super::folder::RunFolder;
 use super::super::subject::{self, Subject};
 use super::super::{Finished, Progress, RunOptions, Status, Stopwatch};
-use super::cases::{look_at_all, scored};
+use super::cases::{Study, look_at_all, scored};
 use super::record::PosteriorMetrics;
-use super::{Part, calibrate, scene, train};
+use super::{Part, calibrate, next, scene, train};
 use crate::experiment::{Experiment, PosteriorTask, Scene};
 use crate::report::posterior as page;
-use crate::report::{self};
+use crate::report;
 use std::sync::atomic::Ordering;
 
 /// The task alone; `None` if cancelled.
@@ -75,9 +75,10 @@ fn findings(
     let done = train::trained(&simulator, &settings, seed, "network", folder, options, observer)?;
     let Some((trained, losses)) = done else { return Ok(None) };
     watch.lap("training");
-    let Some((cases, pictures)) = look_at_all(&simulator, &trained, task, seed, folder, options, observer)? else {
-        return Ok(None);
-    };
+    let candidates = next::candidates(scene, task, subject)?;
+    let candidates = candidates.as_slice();
+    let study = Study { simulator: &simulator, trained: &trained, task, candidates, seed, folder, options };
+    let Some((cases, pictures)) = look_at_all(&study, observer)? else { return Ok(None) };
     watch.lap("cases");
     let calibration = match &task.asked.calibration {
         Some(asked) => {

@@ -9,7 +9,11 @@ mod learned;
 #[cfg(feature = "networks")]
 pub mod record;
 #[cfg(feature = "networks")]
+mod next;
+#[cfg(feature = "networks")]
 mod reference;
+#[cfg(feature = "networks")]
+mod rivals;
 #[cfg(feature = "networks")]
 mod scene;
 #[cfg(feature = "networks")]

@@ -163,6 +163,8 @@ pub struct NextViewRecord {
     pub gain_nats: f64,
     /// Its standard error.
     pub se: f64,
+    /// Expected information about the pose inside its mode, nats.
+    pub pose_gain_nats: f64,
 }
 
 /// Means over cases with a reference.

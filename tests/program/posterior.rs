@@ -41,7 +41,7 @@ noise = 0.5
 "#;
 
 fn document(folder: &Path) -> PathBuf {
-    write(folder, "small.toml", &format!("{SCENE}{POSTERIOR}"))
+    write(folder, "small.toml", format!("{SCENE}{POSTERIOR}"))
 }
 
 fn trained(folder: &Path) -> (PathBuf, PathBuf) {
@@ -54,8 +54,11 @@ fn trained(folder: &Path) -> (PathBuf, PathBuf) {
 #[test]
 fn a_run_looks_at_its_cases_and_says_what_explains_them() {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("{SCENE}{POSTERIOR}{CASES}[posterior.calibration]\ncases = 10\nsamples = 40\n");
-    let (path, out) = (write(folder.path(), "small.toml", &text), folder.path().join("out"));
+    let more = "reference = true\nbaselines = [\"mixture-density\", \"ensemble\", \"multi-start\", \"cma-es\"]\n";
+    let posterior = POSTERIOR.replace("samples = 200\n", &format!("samples = 200\n{more}"));
+    let views = "[posterior.next_view]\nprimary_angles_deg = [-45, 0, 90]\n";
+    let text = format!("{SCENE}{posterior}{CASES}{views}[posterior.calibration]\ncases = 10\nsamples = 40\n");
+    let (path, out) = (write(folder.path(), "small.toml", text), folder.path().join("out"));
     let value = json(["run".as_ref(), path.as_os_str(), "--out".as_ref(), out.as_os_str()]);
     let metrics = &value["metrics"];
     assert_eq!((metrics["task"].as_str(), metrics["training"]["steps"].as_u64()), (Some("posterior"), Some(30)));
@@ -73,10 +76,30 @@ fn a_run_looks_at_its_cases_and_says_what_explains_them() {
     let best = &cases[0]["modes"][0];
     assert!((cases[0]["truth_turn_deg"].as_f64().unwrap() - 5.0).abs() < 1e-9);
     assert!(best["error_mm"].as_f64().unwrap() < 8.0 && best["error_deg"].as_f64().unwrap() < 6.0, "{best}");
+    for case in cases {
+        // One pose explains each X-ray; brute force says so too, and the searches find it.
+        let reference = &case["reference"];
+        assert_eq!(
+            (reference["coarse"]["f1"].as_f64(), reference["agree"].as_bool()),
+            (Some(1.0), Some(true)),
+            "{case}"
+        );
+        assert!(reference["coarse"]["mass_error"].as_f64().unwrap() < 0.05);
+        let names: Vec<_> = case["rivals"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        let searched = &case["rivals"][2];
+        assert!(searched["seconds_to_truth"].is_number() && searched["coarse"]["recall"] == 1.0, "{searched}");
+        // A single mode leaves nothing to be told apart.
+        let gains = case["next_view"].as_array().unwrap();
+        assert!(gains.len() == 3 && gains.iter().all(|g| g["gain_nats"].as_f64().unwrap().abs() < 1e-6), "{gains:?}");
+    }
+    assert_eq!(metrics["against_reference"]["cases"], 2);
     let calibration = &metrics["calibration"];
     assert_eq!(calibration["weighted"]["ranks"].as_array().unwrap().len(), 7);
     let report = fs::read_to_string(out.join("report.html")).unwrap();
-    for words in ["The posterior", "clear", "Coverage, TARP", "turn about the patient"] {
+    for words in
+        ["The posterior", "clear", "Coverage, TARP", "turn about the patient", "Which view next", "brute force"]
+    {
         assert!(report.contains(words), "{words}");
     }
     assert!(!report.contains("NaN"));
@@ -94,7 +117,7 @@ fn an_x_ray_from_a_file_gets_its_poses() {
     let folder = tempfile::tempdir().unwrap();
     let (document, net) = trained(folder.path());
     let shot = format!("{SCENE}[simulate]\nrotation_deg = [0, 0, 8]\ntranslation_mm = [4, 0, -3]\n[render]\n");
-    let shot = write(folder.path(), "shot.toml", &shot);
+    let shot = write(folder.path(), "shot.toml", shot);
     let xray = folder.path().join("shot");
     assert!(run(["run".as_ref(), shot.as_os_str(), "--out".as_ref(), xray.as_os_str()]).status.success());
     let image =

@@ -107,6 +107,7 @@ pub enum Mark {
     /// Dots.
     Dots,
     /// Small dots, for many.
+    #[cfg_attr(not(feature = "networks"), expect(dead_code, reason = "only clouds of poses have so many"))]
     Points,
     /// Crosses, for what failed.
     Crosses,

@@ -6,6 +6,7 @@ use super::{Outcome, Status};
 use crate::document::Tables;
 use regiscope_image::{WriteError, write_atomically};
 use serde::Serialize;
+#[cfg(feature = "networks")]
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -99,12 +100,14 @@ impl RunFolder {
     }
 
     /// Keeps a finished piece of work until the run is complete.
+    #[cfg(feature = "networks")]
     pub fn remember(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
         let text = serde_json::to_vec(value).expect("records have string keys and no failing fields");
         self.write(&format!("{STATE}/{name}.json"), &text)
     }
 
     /// A finished piece of work; one whose file is damaged counts as unfinished.
+    #[cfg(feature = "networks")]
     pub fn remembered<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_slice(&fs::read(self.file(&format!("{STATE}/{name}.json"))).ok()?).ok()
     }

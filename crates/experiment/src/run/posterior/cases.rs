@@ -7,8 +7,8 @@ use super::super::{Progress, RunOptions};
 use super::calibrate::turn;
 use super::record::{AgainstReference, CaseRecord, ModeRecord};
 use super::rivals::{Asked, Rivals};
-use super::{next, reference, rivals};
 use super::scene::unusable;
+use super::{next, reference, rivals};
 use crate::experiment::{PosteriorCase, PosteriorTask};
 use crate::report::posterior::CasePictures;
 use rand::SeedableRng;
@@ -57,11 +57,11 @@ pub struct Study<'a> {
     pub options: &'a RunOptions<'a>,
 }
 
+/// Records and pictures of cases.
+pub type Looked = (Vec<CaseRecord>, Vec<CasePictures>);
+
 /// Looks at all cases; `None` if cancelled. Finished ones are kept in the run's state.
-pub fn look_at_all(
-    study: &Study,
-    observer: &mut dyn FnMut(Progress),
-) -> Result<Option<(Vec<CaseRecord>, Vec<CasePictures>)>, RunError> {
+pub fn look_at_all(study: &Study, observer: &mut dyn FnMut(Progress)) -> Result<Option<Looked>, RunError> {
     let Study { simulator, task, seed, folder, options, .. } = *study;
     let total = task.cases.len();
     let Some(rivals) = rivals::prepare(simulator, task, seed, folder, options, observer)? else { return Ok(None) };

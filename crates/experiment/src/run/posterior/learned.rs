@@ -8,8 +8,8 @@ use super::cases::{Study, look_at_all, scored};
 use super::record::PosteriorMetrics;
 use super::{Part, calibrate, next, scene, train};
 use crate::experiment::{Experiment, PosteriorTask, Scene};
-use crate::report::posterior as page;
 use crate::report;
+use crate::report::posterior as page;
 use std::sync::atomic::Ordering;
 
 /// The task alone; `None` if cancelled.

@@ -7,9 +7,9 @@ mod cases;
 #[cfg(feature = "networks")]
 mod learned;
 #[cfg(feature = "networks")]
-pub mod record;
-#[cfg(feature = "networks")]
 mod next;
+#[cfg(feature = "networks")]
+pub mod record;
 #[cfg(feature = "networks")]
 mod reference;
 #[cfg(feature = "networks")]

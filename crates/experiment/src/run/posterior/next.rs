@@ -15,11 +15,7 @@ use regiscope_posterior::simulator::Example;
 const DRAWS: usize = 60;
 
 /// The views that are asked about: the first view's C-arm at other angles, with the network's pixels.
-pub fn candidates(
-    scene: &Scene,
-    task: &PosteriorTask,
-    subject: &Subject,
-) -> Result<Vec<(f64, View)>, RunError> {
+pub fn candidates(scene: &Scene, task: &PosteriorTask, subject: &Subject) -> Result<Vec<(f64, View)>, RunError> {
     let Some(asked) = &task.asked.next_view else { return Ok(Vec::new()) };
     let first = &scene.views[0];
     let side = task.asked.pixels as usize;

@@ -99,7 +99,7 @@ fn tables_must_fit_together() {
         ("[view]\n[render]\n", "doc.toml:1:1: no CT: the document needs a [phantom] or a [volume] table"),
         (
             "[phantom]\n[view]\n",
-            "doc.toml:1:1: no task: the document needs a [register], a [render], a [deform], a [ranking] or a [failures] table",
+            "doc.toml:1:1: no task: the document needs a [register], a [posterior], a [render], a [deform], a [ranking], a [toys] or a [failures] table",
         ),
         (
             "[phantom]\n[view]\n[render]\n[starts]\ncount = 3\n",

@@ -79,6 +79,12 @@ fn about(table: &str) -> &'static str {
         "threads" => {
             "Medians of runs in turn. Differences are the largest of the velocity, relative to its largest value."
         }
+        "distances" => "Every distance; columns as in `presets`, the mismatch by squares whatever was made small.",
+        "inverse" => {
+            "Distances of voxels from their place, in voxels, over the whole box: there by the displacements that are \
+             written and back along the flow of the velocity; there and back, and back and there, by the two files alone, \
+             which are continued linearly between their voxels and do not resolve the sharpest places."
+        }
         "memory" => {
             "Peak memory, and what of it lies beyond the pair that the bench itself holds, in fields of single precision \
              of the grid's size; the solver's own copy of both images is part of it."

@@ -43,7 +43,7 @@ impl<T: Real> Deformation<T> {
     /// that a voxel of `target` comes back to its place to 1/1000 voxel after both. It does not use the flow of v,
     /// whose samples are the inverse of the samples of that of −v only as far as voxels resolve either.
     ///
-    /// Displacements are composed of steps on the grid, and where they change by more than a voxel from one voxel to the next
+    /// Displacements are composed of steps on the grid, and where they change by more than 0.7 voxels from one voxel to the next
     /// followed along the flow instead.
     pub fn maps(&self, target: &Grid) -> Maps {
         let map::Output { displacement, log_determinant } =
@@ -100,7 +100,7 @@ impl<T: Real> Deformation<T> {
 }
 
 /// Displacements that differ by more than this from those of a neighbour, voxels, are followed along the flow.
-const SHARP: f64 = 1.0;
+const SHARP: f64 = 0.7;
 
 /// Where displacements, in voxels, differ much from those of a neighbour around the periodic box.
 fn sharp<T: Real>(shape: [usize; 3], displacement: &VectorField<T>) -> Vec<bool> {

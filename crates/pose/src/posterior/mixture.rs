@@ -24,13 +24,16 @@ pub trait Proposal {
     fn log_density(&self, poses: &[Rigid]) -> Vec<f64>;
 }
 
+/// Poses that are worth a thread of their own where nothing is rendered.
+const CHEAP: usize = 512;
+
 impl Proposal for super::Prior {
     fn draw(&self, count: usize, random: &mut ChaCha8Rng) -> Vec<Rigid> {
         (0..count).map(|_| self.sample(random)).collect()
     }
 
     fn log_density(&self, poses: &[Rigid]) -> Vec<f64> {
-        poses.par_iter().map(|pose| self.log_density(pose)).collect()
+        poses.par_iter().with_min_len(CHEAP).map(|pose| self.log_density(pose)).collect()
     }
 }
 
@@ -160,6 +163,7 @@ impl Mixture {
     pub fn improved(&self, poses: &[Rigid], weights: &[f64]) -> Self {
         let shares: Vec<Vec<f64>> = poses
             .par_iter()
+            .with_min_len(CHEAP)
             .zip(weights)
             .map(|(pose, &weight)| {
                 let terms = self.terms(pose);
@@ -175,7 +179,8 @@ impl Mixture {
             let share: Vec<f64> = shares.iter().map(|s| s[k]).collect();
             (share.iter().sum(), old.refitted(poses, &share).unwrap_or_else(|| old.clone()))
         };
-        let components: Vec<(f64, StudentT)> = self.components.par_iter().enumerate().map(refit).collect();
+        let components: Vec<(f64, StudentT)> =
+            self.components.par_iter().with_min_len(4).enumerate().map(refit).collect();
         if components.iter().map(|c| c.0).sum::<f64>() > 0.0 { Self::new(components) } else { self.clone() }
     }
 }
@@ -223,7 +228,7 @@ impl Proposal for Mixture {
     }
 
     fn log_density(&self, poses: &[Rigid]) -> Vec<f64> {
-        poses.par_iter().map(|pose| self.log_density_at(pose)).collect()
+        poses.par_iter().with_min_len(CHEAP).map(|pose| self.log_density_at(pose)).collect()
     }
 }
 

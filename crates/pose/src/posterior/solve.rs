@@ -298,4 +298,6 @@ pub(crate) fn crown(modes: &mut [PoseMode], peaks: &[Peak], pivot: &Point) {
 }
 
 #[cfg(test)]
+mod calibration;
+#[cfg(test)]
 mod tests;

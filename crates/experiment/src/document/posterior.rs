@@ -23,7 +23,7 @@ pub struct PosteriorTable {
     pub network: NetworkTable,
     /// How it is trained.
     pub training: TrainingTable,
-    /// Poses drawn and weighted for each case.
+    /// Poses drawn and weighted for each case: the first half teaches the proposal, the second is kept.
     #[schemars(range(min = 100, max = 100_000))]
     pub samples: u32,
     /// X-rays that are looked at in the report.

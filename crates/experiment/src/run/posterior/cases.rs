@@ -128,11 +128,11 @@ pub fn given<'a>(simulator: &Simulator, trained: &'a Trained, example: &Example)
 
 /// How posteriors are sampled.
 pub fn sampling(samples: u32) -> PosteriorSettings {
-    // A quarter from the network, the rest in rounds that learn from those before.
+    // A fifth from the network, three tenths to learn from, half to keep.
     let samples = samples as usize;
     let usual = PosteriorSettings::default();
-    let round = (samples - samples / 4) / usual.adapt.rounds;
-    PosteriorSettings { flow_samples: samples / 4, adapt: AdaptSettings { round, ..usual.adapt }, ..usual }
+    let adapt = AdaptSettings { round: samples / 10, draws: samples / 2, ..usual.adapt };
+    PosteriorSettings { flow_samples: samples / 5, adapt, ..usual }
 }
 
 fn one(

@@ -132,7 +132,7 @@ fn case(record: &CaseRecord, pictures: &CasePictures) -> Value {
         "xray": shown(&pictures.xray).data_url(),
         "overlays": overlays,
         "scatter": scatter(pictures),
-        "next_view": next_view(&record.next_view),
+        "next_view": if record.modes.len() > 1 { next_view(&record.next_view) } else { None },
     })
 }
 

@@ -124,7 +124,8 @@ pub fn matched(
         precision,
         f1: if recall + precision > 0.0 { 2.0 * recall * precision / (recall + precision) } else { 0.0 },
         mass_error: all.worst_mass_error,
-        invented_mass: all.invented_mass,
+        // An empty sum is −0.
+        invented_mass: all.invented_mass.max(0.0),
         top_mm_deg: all.top.map(degrees),
         best_of_modes_mm_deg: all.best_of.map(degrees),
     }

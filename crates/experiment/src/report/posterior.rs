@@ -6,6 +6,7 @@ use super::{AFTER, Shared, render, shared, shown, zoom};
 use crate::experiment::Experiment;
 use crate::run::RunError;
 use crate::run::posterior::record::{Calibrated, CalibrationRecord, CaseRecord, NextViewRecord, PosteriorMetrics};
+use crate::run::posterior::reference::PLAUSIBLE;
 use crate::run::posterior::train::PER_POINT;
 use regiscope_image::Image;
 use regiscope_posterior::calibration::{Coverage, Uniformity};
@@ -70,12 +71,12 @@ pub fn posterior(
 
 /// What came out, in a sentence or two.
 pub fn answer(metrics: &PosteriorMetrics) -> String {
-    let several = metrics.cases.iter().filter(|c| c.modes.len() > 1).count();
+    let several = metrics.cases.iter().filter(|c| plausible(c) > 1).count();
     let cases = metrics.cases.len();
     let mut text = match (cases, several) {
         (0, _) => "A network was trained; no case was looked at.".to_owned(),
         (1, 0) => "One pose explains the X-ray.".to_owned(),
-        (1, _) => format!("{} poses explain the X-ray.", metrics.cases[0].modes.len()),
+        (1, _) => format!("{} poses explain the X-ray.", plausible(&metrics.cases[0])),
         (_, 0) => format!("Each of {cases} X-rays has one pose that explains it."),
         _ => format!("Of {cases} X-rays, {several} have more than one pose that explains them."),
     };
@@ -128,16 +129,23 @@ fn case(record: &CaseRecord, pictures: &CasePictures) -> Value {
     json!({
         "record": record,
         "sentence": sentence(record),
+        "plausible": plausible(record),
         "nearest": nearest.map_or("–".to_owned(), |m| format!("{:.2}, {:.2}", m.error_mm, m.error_deg)),
         "xray": shown(&pictures.xray).data_url(),
         "overlays": overlays,
         "scatter": scatter(pictures),
-        "next_view": if record.modes.len() > 1 { next_view(&record.next_view) } else { None },
+        "next_view": if plausible(record) > 1 { next_view(&record.next_view) } else { None },
     })
 }
 
+/// Modes that are worth a word.
+fn plausible(record: &CaseRecord) -> usize {
+    record.modes.iter().filter(|m| m.mass >= PLAUSIBLE).count()
+}
+
 fn sentence(record: &CaseRecord) -> String {
-    let count = match record.modes.len() {
+    let count = plausible(record);
+    let mut text = match count {
         0 => "No pose explains this image.".to_owned(),
         1 => "One pose explains this image.".to_owned(),
         n => {
@@ -145,7 +153,10 @@ fn sentence(record: &CaseRecord) -> String {
             format!("{n} poses explain this image; the second has {second:.1} % of the probability.")
         }
     };
-    format!("{count} {}", record.verdict)
+    if record.modes.len() > count {
+        text += " Modes of less than 5 % are left to the table.";
+    }
+    format!("{text} {}", record.verdict)
 }
 
 /// Poses by turn and displacement.

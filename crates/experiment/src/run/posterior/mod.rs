@@ -11,7 +11,7 @@ mod next;
 #[cfg(feature = "networks")]
 pub mod record;
 #[cfg(feature = "networks")]
-mod reference;
+pub mod reference;
 #[cfg(feature = "networks")]
 mod rivals;
 #[cfg(feature = "networks")]

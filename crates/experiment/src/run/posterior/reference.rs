@@ -46,7 +46,11 @@ pub fn known(
     let target = simulator.target(likelihood.clone(), RADIUS_MM);
     let coarse = simulator.target(coarse, RADIUS_MM);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let found = reference(&target, &coarse, &ReferenceSettings::default(), &mut rng);
+    // A wide prior is searched in wider steps: at most 21 along each axis.
+    let usual = ReferenceSettings::default();
+    let widest = simulator.prior().displacement_sd().max();
+    let displacement_step_mm = usual.displacement_step_mm.max(0.25 * widest);
+    let found = reference(&target, &coarse, &ReferenceSettings { displacement_step_mm, ..usual }, &mut rng);
     let posterior = found.posterior;
     let poses = resample(&posterior.log_weights, COMPARED, &mut rng).into_iter().map(|n| posterior.poses[n]).collect();
     Ok(Known {

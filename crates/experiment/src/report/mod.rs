@@ -131,6 +131,7 @@ fn render(template: &str, context: Value) -> Result<String, RunError> {
     environment.add_filter("p_value", words::p_value);
     environment.add_filter("thousands", words::thousands);
     environment.add_template("style.css", include_str!("style.css"))?;
+    environment.add_template("start.html", include_str!("start.html"))?;
     environment.add_template("head.html", include_str!("head.html"))?;
     environment.add_template("provenance.html", include_str!("provenance.html"))?;
     environment.add_template("report.html", include_str!("report.html"))?;

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use regiscope_geometry::Rigid;
 use std::ops::ControlFlow;
 
-/// What a ray with its derivative costs, in rays without.
+/// How often a ray with its derivative is counted, in rays without: an assumption, on the high side.
 pub const DERIVATIVE_RAYS: usize = 2;
 
 /// How a start is climbed on all levels but the finest, which Levenberg–Marquardt climbs always.
